@@ -1,0 +1,126 @@
+/* egress/egress.h: what every viewers' protocol has in common.
+ *
+ * Each egress/NAME/ defines exactly one struct egress. The server starts one instance of each
+ * on every loop, hands it the connections that speak its protocol, and answers its one
+ * question: may this viewer see this stream?
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/loop.h"
+#include "base/option.h"
+#include "media/view.h"
+#include "net/addr.h"
+
+struct conn;
+struct egress_env;
+struct http_router;
+struct tls_server;
+
+enum verdict {
+    VERDICT_ALLOW,
+    VERDICT_NO_CREDENTIAL, /* none was shown: RTSP and HTTP 401 */
+    VERDICT_BAD_CREDENTIAL, /* unknown or forged, expired, not yet valid, revoked: 401 */
+    VERDICT_DENIED,        /* valid, but not for this: scope, protocol, network, origin: 403 */
+    VERDICT_TOO_MANY,      /* viewers at once: RTSP 453, HTTP 429 */
+    VERDICT_AWAY,          /* the camera or its agent can't be reached now: 503, Retry-After */
+    VERDICT_OVERLOADED     /* out of memory or descriptors, or draining: 503 */
+};
+
+enum { TOKEN_TEXT = 72, ORIGINS_TEXT = 512 };
+
+/* One viewer's request to watch, and its grant while it does. Embedded in the viewer's
+ * session; the strings asked with are copied by admit. */
+struct admission {
+    /* Asked with. */
+    const struct egress *egress;
+    const char *slug;
+    const char *token;  /* "" without one */
+    const char *origin; /* of a web page, or NULL */
+    struct addr peer;
+    bool may_wait; /* hold up to 10 s while the camera starts; else answer at once by tracks */
+
+    /* Called once after admit, maybe before it returns; not after leave. On anything but
+     * VERDICT_ALLOW the admission is over and rule says why in one fixed word. */
+    void (*on_verdict)(struct admission *admission, enum verdict verdict);
+
+    /* After VERDICT_ALLOW: the token was revoked or ran out, the camera was removed, or the
+     * server drains; the viewer must go now. leave is still to be called. */
+    void (*on_revoked)(struct admission *admission, const char *reason);
+
+    /* Answered with. */
+    const char *rule;   /* "expired", "scope" …, or the camera's state in words when away */
+    const char *detail; /* a sentence for the person; static or valid until the call returns */
+    struct view *view;  /* held for the viewer until leave */
+    char viewer_id[17]; /* for logs */
+    char origins[ORIGINS_TEXT]; /* where pages may embed it: space-separated, "" any, for CORS */
+
+    uint64_t out_bytes; /* the egress counts what it sent: metering reads it */
+
+    /* The server's own. */
+    struct egress_env *env;
+    struct list link;
+    void *grant;
+};
+
+/* What the server gives each instance. */
+struct egress_env {
+    struct loop *loop;
+    const struct options *options;
+    struct http_router *router; /* to add routes to, in start */
+    struct tls_server *tls;
+    const char *public_host;
+    void *owner;
+
+    void (*admit)(struct egress_env *env, struct admission *admission);
+
+    /* Ends what admit began, at any time, in any state, also never admitted. Idempotent. */
+    void (*leave)(struct egress_env *env, struct admission *admission);
+
+    /* The token with this public id, for Digest, where the password is the token itself.
+     * False when there is none. out is wiped by the caller. */
+    bool (*token_by_id)(struct egress_env *env, const char *id, char out[TOKEN_TEXT]);
+};
+
+struct egress_instance;
+
+struct egress_url {
+    const char *name;
+    char text[512];
+};
+
+struct egress {
+    const char *name; /* "rtsp", "hls": also what tokens name */
+    const struct option *options; /* rows, or NULL */
+
+    /* 0 and an owned instance in *out. Opens its own listeners, adds its routes. The error is
+     * logged by the callee with the address at fault. */
+    int (*start)(struct egress_instance **out, struct egress_env *env);
+
+    /* No new viewers; those there are told, as the protocol can. */
+    void (*drain)(struct egress_instance *instance);
+
+    /* Ends all viewers at once. */
+    void (*stop)(struct egress_instance *instance);
+
+    /* Takes a connection to the shared TLS port that turned out to speak this protocol.
+     * NULL where that can't be. */
+    void (*accept)(struct egress_instance *instance, struct conn *conn);
+
+    /* Viewers now. */
+    size_t (*count)(const struct egress_instance *instance);
+
+    /* The i-th address of a stream, for people, with %s where the token goes: 0 and text in
+     * out, or -ERR_NOT_FOUND past the last. name tells them apart ("rtsp", "rtsps"). */
+    int (*url)(const struct egress_env *env, unsigned i, const char *slug, struct egress_url *out);
+};
+
+/* egress/all.c: every protocol, ended by NULL. */
+extern const struct egress *const egress_all[];
+
+/* The short word and the sentence that go with a verdict's rule, for any protocol. */
+const char *verdict_detail(enum verdict verdict);

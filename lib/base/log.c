@@ -1,0 +1,136 @@
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum { LINE_BYTES = 1024, VALUE_BYTES = 256 };
+
+static struct {
+    enum log_level level;
+    bool as_json;
+} setup = {LOG_INFO, false};
+
+static const char *const level_names[] = {
+    [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error"};
+
+struct line {
+    char text[LINE_BYTES];
+    size_t len;
+};
+
+void log_setup(enum log_level level, bool as_json)
+{
+    setup.level = level;
+    setup.as_json = as_json;
+}
+
+/* Room for the line's end is always kept: a line is cut, never lost. */
+static void line_put(struct line *line, const char *text)
+{
+    size_t len = strlen(text), room = sizeof(line->text) - 4 - line->len;
+
+    if (len > room)
+        len = room;
+    memcpy(line->text + line->len, text, len);
+    line->len += len;
+}
+
+static void line_escape(struct line *line, unsigned char byte)
+{
+    char text[8];
+
+    if (byte == '"' || byte == '\\')
+        snprintf(text, sizeof(text), "\\%c", byte);
+    else if (byte < 0x20 || byte == 0x7f)
+        snprintf(text, sizeof(text), "\\u%04x", byte);
+    else
+        snprintf(text, sizeof(text), "%c", byte);
+    line_put(line, text);
+}
+
+static void line_quote(struct line *line, const char *text)
+{
+    line_put(line, "\"");
+    for (size_t i = 0; text[i] && i < VALUE_BYTES; i++)
+        line_escape(line, (unsigned char)text[i]);
+    line_put(line, "\"");
+}
+
+static bool is_plain(const char *text)
+{
+    return *text && strlen(text) < VALUE_BYTES &&
+           !text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                              "0123456789-_.:/[]+,@%")];
+}
+
+static void line_value(struct line *line, const char *text)
+{
+    if (!setup.as_json && is_plain(text))
+        line_put(line, text);
+    else
+        line_quote(line, text);
+}
+
+static void line_kv(struct line *line, const struct log_kv *kv)
+{
+    char number[24];
+
+    line_put(line, setup.as_json ? ",\"" : " ");
+    line_put(line, kv->key);
+    line_put(line, setup.as_json ? "\":" : "=");
+    if (kv->kind == LOG_TEXT) {
+        line_value(line, kv->text ? kv->text : "");
+        return;
+    }
+    snprintf(number, sizeof(number), "%" PRId64, kv->number);
+    line_put(line, number);
+}
+
+static void line_begin(struct line *line, enum log_level level)
+{
+    int64_t now_us = clock_wall_us();
+    time_t seconds = (time_t)(now_us / 1000000);
+    char date[32], head[96];
+    struct tm tm;
+
+    gmtime_r(&seconds, &tm);
+    strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(head, sizeof(head), setup.as_json ? "{\"time\":\"%s.%03dZ\",\"level\":\"%s\"" : "%s.%03dZ %-5s",
+             date, (int)(now_us / 1000 % 1000), level_names[level]);
+    line_put(line, head);
+}
+
+void log_event(enum log_level level, const char *kind, const char *id, const char *event,
+               const struct log_kv *kv)
+{
+    struct line line = {.len = 0};
+
+    if (level < setup.level)
+        return;
+    line_begin(&line, level);
+    if (setup.as_json) {
+        line_kv(&line, &KV_S("kind", kind));
+        if (id)
+            line_kv(&line, &KV_S("id", id));
+        line_kv(&line, &KV_S("event", event));
+    } else {
+        line_put(&line, " ");
+        line_put(&line, kind);
+        line_put(&line, " ");
+        line_value(&line, id ? id : "-");
+        line_put(&line, " ");
+        line_put(&line, event);
+    }
+    for (; kv->kind != LOG_END; kv++)
+        line_kv(&line, kv);
+    line.text[line.len++] = setup.as_json ? '}' : '\n';
+    if (setup.as_json)
+        line.text[line.len++] = '\n';
+    if (write(STDERR_FILENO, line.text, line.len) < 0)
+        return; /* nowhere to say it */
+}

@@ -1,0 +1,9 @@
+SRC_base := \
+	lib/base/buf.c \
+	lib/base/clock.c \
+	lib/base/err.c \
+	lib/base/log.c \
+	lib/base/loop.c \
+	lib/base/map.c \
+	lib/base/random.c \
+	lib/base/writer.c

@@ -1,0 +1,28 @@
+/* net/listener.h: a listening socket on one loop (SO_REUSEPORT: each loop has its own).
+ *
+ * Keeps a reserve descriptor: when the process has none left, a new connection is accepted
+ * with the reserve, refused by closing, and the listener goes on.
+ */
+#pragma once
+
+#include "base/loop.h"
+#include "net/addr.h"
+
+struct listener;
+
+struct listener_handler {
+    /* Takes fd, which is non-blocking and close-on-exec. */
+    void (*on_accept)(void *owner, int fd, const struct addr *peer);
+};
+
+/* 0 and an owned listener in *out; -EADDRINUSE, -EACCES …  addr's port 0 takes a free one
+ * (see listener_addr). IPv6 sockets are IPv6 only. */
+int listener_open(struct listener **out, struct loop *loop, const struct addr *addr,
+                  const struct listener_handler *handler, void *owner) MUST_CHECK;
+
+/* A Unix socket at path, mode 0600; a stale file is replaced, a live one is -EADDRINUSE. */
+int listener_open_unix(struct listener **out, struct loop *loop, const char *path,
+                       const struct listener_handler *handler, void *owner) MUST_CHECK;
+
+void listener_close(struct listener *listener);
+const struct addr *listener_addr(const struct listener *listener);
