@@ -1,0 +1,1 @@
+SRC_media += media/track.c media/frame.c media/packet.c
