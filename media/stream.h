@@ -12,8 +12,8 @@
 
 struct stream;
 
-/* On hub's loop, which becomes its home. If the hub already has a stream of that slug, that
- * one is closed first (the newer wins). 0 and an owned stream in *out, or -ENOMEM. */
+/* On hub's loop, which becomes its home. It takes its name, and a place in the views, with its
+ * first tracks; an older stream of that name then loses them. 0 and an owned stream, or -ENOMEM. */
 int stream_open(struct stream **out, struct hub *hub, const char *slug) MUST_CHECK;
 
 /* The views stay, without their stream. NULL is fine. */

@@ -33,6 +33,15 @@ struct view_watch {
     struct list link;
 };
 
+/* A view's feed of one kind. */
+struct view_feed {
+    struct view *view; /* the one that embeds this */
+    enum packet_kind kind;
+    unsigned users;
+    struct feed *feed;        /* owned; NULL while not in use */
+    struct loop_timer linger; /* runs while a feed is there without users */
+};
+
 struct view {
     struct map_node node;
     char slug[SLUG_MAX];
@@ -41,9 +50,9 @@ struct view {
     bool is_live;          /* a stream feeds it */
     struct hub *home;      /* borrowed: whose loop the stream lives on, while live */
     unsigned user_count;   /* viewers and pending requests that hold it */
-    struct feed *feeds[PACKET_KINDS];        /* owned; NULL until first used */
-    unsigned feed_users[PACKET_KINDS];
-    struct loop_timer linger[PACKET_KINDS];
+    bool is_removed;       /* no longer in the hub: freed with its last user */
+    struct loop_task gone;
+    struct view_feed feeds[PACKET_KINDS];
     struct list watches;
 };
 

@@ -100,8 +100,9 @@ static void line_begin(struct line *line, enum log_level level)
 
     gmtime_r(&seconds, &tm);
     strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(head, sizeof(head), setup.as_json ? "{\"time\":\"%s.%03dZ\",\"level\":\"%s\"" : "%s.%03dZ %-5s",
-             date, (int)(now_us / 1000 % 1000), level_names[level]);
+    snprintf(head, sizeof(head),
+             setup.as_json ? "{\"time\":\"%s.%03dZ\",\"level\":\"%s\"" : "%s.%03dZ %-5s", date,
+             (int)(now_us / 1000 % 1000), level_names[level]);
     line_put(line, head);
 }
 

@@ -30,8 +30,8 @@ _Static_assert(sizeof(ev_signal) <= sizeof(((struct loop_signal *)0)->impl), "lo
 
 /* libev takes a watcher by its base type; the storage inside ours is one of its kinds. */
 #define EV(type, watcher) ((type *)(void *)(watcher)->impl)
-#define OWNER(watcher, type) \
-    ((struct type *)(void *)((char *)(watcher) - offsetof(struct type, impl)))
+#define OWNER(watcher, type)                                                                       \
+    ((struct type *)(void *)((char *)(watcher)-offsetof(struct type, impl)))
 
 static void run_all(struct loop_task *task)
 {
