@@ -1,0 +1,3 @@
+SRC_auth := \
+	auth/ask.c \
+	auth/key.c
