@@ -1,0 +1,75 @@
+/* net/conn_internal.h: what conn.c (life, input) and conn_write.c (output) share. */
+#pragma once
+
+#include "net/conn.h"
+#include "net/out_queue.h"
+#include "net/tls_session.h"
+
+enum conn_state {
+    CONN_CONNECTING, /* the kernel connects */
+    CONN_HANDSHAKE,  /* TLS */
+    CONN_OPEN,
+    CONN_FLUSHING,  /* no callbacks any more: the queue is written … */
+    CONN_LINGERING, /* … and the peer reads it before we close */
+    CONN_CLOSED
+};
+
+struct conn {
+    /* owned */
+    struct tls_session *tls; /* NULL: plain, or not begun yet */
+    uint8_t *kept;           /* input that the handler left; NULL when there is none */
+    struct out_queue out;
+    int fd;
+
+    /* borrowed */
+    struct loop *loop;
+    const struct conn_handler *handler; /* NULL before conn_set_handler */
+    void *owner;
+    struct tls_server *tls_server; /* until the first byte: a silent peer costs no TLS */
+
+    struct loop_io io;
+    struct loop_timer timer;      /* runs out at armed_us, at or before any deadline */
+    struct loop_timer read_timer; /* reads again in the next turn what TLS holds back */
+    struct loop_task turn_task;   /* things to tell the owner outside its own calls */
+    struct loop_task free_task;
+
+    enum conn_state state;
+    struct conn_limits limits;
+    size_t kept_len, kept_room;
+    int64_t phase_deadline_us; /* handshake, first byte, flush; 0: none */
+    int64_t owner_deadline_us; /* conn_set_deadline; 0: none */
+    int64_t armed_us;          /* 0: the timer rests */
+    int pending_err;           /* a write failed: on_closed follows from turn_task */
+    unsigned cork_count;
+    bool is_turn_due;      /* turn_task is queued */
+    bool is_opened_due;    /* on_open is owed */
+    bool is_offer_due;     /* kept input is owed to the handler */
+    bool is_drained_due;   /* on_drained is owed */
+    bool is_above_mark;    /* the backlog was above the low water mark */
+    bool is_paused;        /* by the owner */
+    bool is_offering;      /* inside on_input */
+    bool has_input;        /* the first byte came */
+    bool read_wants_write; /* TLS can't read before it has written */
+
+    struct addr peer, local;
+    char alpn[32];
+    struct conn_counters counters;
+};
+
+/* Tells the owner what is due after this turn's callbacks. */
+void conn_tell_later(struct conn *conn);
+
+/* Closes for good and frees after the turn. Idempotent. */
+void conn_shut(struct conn *conn);
+
+/* Watches for what the state needs. */
+void conn_watch(struct conn *conn);
+
+/* Arms the timer for the nearest deadline. */
+void conn_arm(struct conn *conn);
+
+/* Writes what the kernel takes. 0 or the error that ends the connection. */
+int conn_flush(struct conn *conn) MUST_CHECK;
+
+/* Notes that the backlog fell, for on_drained. */
+void conn_check_mark(struct conn *conn);

@@ -1,0 +1,9 @@
+SRC_net := \
+	lib/net/addr.c \
+	lib/net/conn.c \
+	lib/net/conn_write.c \
+	lib/net/listener.c \
+	lib/net/out_queue.c \
+	lib/net/tls.c \
+	lib/net/tls_pair.c \
+	lib/net/tls_session.c
