@@ -23,6 +23,7 @@ struct clock_unit {
     bool is_key;
     bool has_poc;
     int32_t poc_delta;    /* see media/format/depacketiser.h */
+    uint8_t reorder;      /* see media/format/depacketiser.h */
     uint32_t duration;    /* ticks, 0 unknown */
 };
 

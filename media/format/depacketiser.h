@@ -23,12 +23,14 @@ struct rtp_format {
 
 /* One access unit or audio frame, as media/frame.h describes its bytes. */
 struct access_unit {
-    struct buf *buf; /* borrowed for the call: take a reference to keep it */
+    struct buf *buf;    /* borrowed for the call: take a reference to keep it */
     uint32_t timestamp; /* RTP */
     bool is_key, is_discardable;
     int32_t poc_delta; /* H.264/H.265: display order relative to the last key frame, in
                           pictures; equal to decoding order without B-frames */
     bool has_poc;
+    uint8_t reorder;   /* with has_poc: by how many pictures decoding runs ahead of display, as
+                          far as the stream says or has shown; 0 without B-frames */
     uint32_t duration; /* in RTP clock ticks, 0 unknown; audio: exact */
 };
 
