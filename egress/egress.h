@@ -31,7 +31,7 @@ enum verdict {
     VERDICT_OVERLOADED     /* out of memory or descriptors, or draining: 503 */
 };
 
-enum { TOKEN_TEXT = 72, ORIGINS_TEXT = 512 };
+enum { TOKEN_TEXT = 72, ORIGINS_TEXT = 1024 };
 
 /* One viewer's request to watch, and its grant while it does. Embedded in the viewer's
  * session; the strings asked with are copied by admit. */

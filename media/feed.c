@@ -72,11 +72,21 @@ void feed_free(struct feed *feed)
     free(feed);
 }
 
+static void need_key(struct list *cursors)
+{
+    list_for_each(link, after, cursors)
+    {
+        list_entry(link, struct cursor, link)->needs_key = true;
+    }
+}
+
 void feed_reset(struct feed *feed)
 {
     while (feed->first < feed->end)
         drop_oldest(feed);
     feed->has_key = false;
+    need_key(&feed->idle);
+    need_key(&feed->busy);
 }
 
 /* Without memory the ring stays as it is, and the oldest packet makes room. */

@@ -32,6 +32,35 @@ enum camera_state {
 };
 const char *camera_state_name(enum camera_state state);
 
+/* What the relay tells, on its own loop. */
+struct relay_env {
+    struct loop *loop; /* the first; borrowed */
+    void *owner;
+    /* A camera's state changed: every loop's directory wants to know. */
+    void (*on_state)(void *owner, const char *slug, enum camera_state state, const char *text);
+};
+
+int relay_new(struct relay **out, const struct relay_env *env) MUST_CHECK;
+void relay_free(struct relay *relay);
+
+/* A camera was made or changed, or removed. */
+void relay_camera_put(struct relay *relay, const struct store_camera *camera);
+void relay_camera_remove(struct relay *relay, const char *camera_id);
+
+/* False when there is no such camera. */
+bool relay_camera_slug(const struct relay *relay, const char *camera_id, char out[SLUG_MAX]);
+
+/* From any loop: a view's users came (or the last one left) on that loop. */
+void relay_view_users(struct relay *relay, unsigned hub_index, const char *slug, bool has_users);
+
+bool relay_agent_is_online(const struct relay *relay, const char *agent_id);
+size_t relay_agents_online(const struct relay *relay);
+void relay_agent_drop(struct relay *relay, const char *agent_id, const char *reason);
+
+/* The camera's state, and its sentence for people (borrowed until the next change). */
+enum camera_state relay_camera_state_of(const struct relay *relay, const char *camera_id,
+                                        const char **text);
+
 /* The relay's side of one agent's control connection; implemented by server/tunnel/.
  * Calls are posted to the connection's loop by the implementer. */
 struct relay_agent {

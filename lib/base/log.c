@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -11,8 +12,8 @@
 enum { LINE_BYTES = 1024, VALUE_BYTES = 256 };
 
 static struct {
-    enum log_level level;
-    bool as_json;
+    atomic_int level;
+    atomic_bool as_json;
 } setup = {LOG_INFO, false};
 
 static const char *const level_names[] = {
@@ -25,7 +26,7 @@ struct line {
 
 void log_setup(enum log_level level, bool as_json)
 {
-    setup.level = level;
+    setup.level = (int)level;
     setup.as_json = as_json;
 }
 
@@ -111,7 +112,7 @@ void log_event(enum log_level level, const char *kind, const char *id, const cha
 {
     struct line line = {.len = 0};
 
-    if (level < setup.level)
+    if ((int)level < setup.level)
         return;
     line_begin(&line, level);
     if (setup.as_json) {

@@ -29,7 +29,7 @@ struct log_kv {
     log_event(level, kind, id, event, \
               (const struct log_kv[]){__VA_ARGS__ __VA_OPT__(,) {LOG_END, NULL, NULL, 0}})
 
-/* Before threads start: the lowest level written, and whether lines are JSON. */
+/* The lowest level written, and whether lines are JSON. Thread-safe. */
 void log_setup(enum log_level level, bool as_json);
 
 /* Writes one line to standard error in one call. kind and id are the subject ("stream",

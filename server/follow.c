@@ -1,0 +1,132 @@
+/* Follows the store's change log on the first loop, and tells the relay and every worker. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "server/admit.h"
+#include "server/directory.h"
+#include "server/server.h"
+
+enum { CHANGES_AT_ONCE = 256, CAMERAS_AT_ONCE = 1000 };
+
+static void run_camera_add(struct worker *worker, const void *arg)
+{
+    const char *slug = arg;
+
+    if (!hub_add(worker->hub, slug) || directory_find(worker, slug))
+        return;
+    directory_put(worker, slug, CAMERA_AGENT_AWAY, "");
+}
+
+static void run_camera_remove(struct worker *worker, const void *arg)
+{
+    const char *slug = arg;
+
+    admit_revoke(worker, NULL, slug, "The camera was removed.");
+    hub_remove(worker->hub, slug);
+    directory_remove(worker, slug);
+}
+
+static void run_token_gone(struct worker *worker, const void *arg)
+{
+    admit_revoke(worker, arg, NULL, "The token was revoked.");
+}
+
+static void camera_put(struct server *server, const struct store_camera *camera)
+{
+    char slug[SLUG_MAX];
+
+    if (relay_camera_slug(server->relay, camera->id, slug) && strcmp(slug, camera->slug) != 0)
+        server_tell_all(server, run_camera_remove, slug, sizeof(slug));
+    server_tell_all(server, run_camera_add, camera->slug, sizeof(camera->slug));
+    relay_camera_put(server->relay, camera);
+}
+
+static void camera_gone(struct server *server, const char *id)
+{
+    char slug[SLUG_MAX];
+
+    if (!relay_camera_slug(server->relay, id, slug))
+        return;
+    relay_camera_remove(server->relay, id);
+    server_tell_all(server, run_camera_remove, slug, sizeof(slug));
+}
+
+static void camera_changed(struct server *server, const struct store_change *change)
+{
+    struct store_camera *camera = malloc(sizeof(*camera));
+
+    if (camera && !change->is_gone &&
+        store_camera_find(server->workers[0].reader, change->id, camera) == 0)
+        camera_put(server, camera);
+    else
+        camera_gone(server, change->id);
+    free(camera);
+}
+
+static bool on_change(void *owner, const struct store_change *change)
+{
+    struct server *server = owner;
+
+    server->last_change = change->seq;
+    switch (change->table) {
+    case STORE_AGENTS:
+        if (change->is_gone)
+            relay_agent_drop(server->relay, change->id, "This agent's key was revoked.");
+        break;
+    case STORE_CAMERAS:
+        camera_changed(server, change);
+        break;
+    case STORE_TOKENS:
+        /* A token that was narrowed ends what it no longer allows; viewers ask again. */
+        server_tell_all(server, run_token_gone, change->id, sizeof(change->id));
+        break;
+    }
+    return true;
+}
+
+static void follow(void *owner)
+{
+    struct server *server = owner;
+    uint64_t before;
+    int err;
+
+    do {
+        before = server->last_change;
+        err = store_changes(server->workers[0].reader, before, CHANGES_AT_ONCE, on_change, server);
+    } while (err == 0 && server->last_change > before);
+    if (err < 0)
+        LOG(LOG_ERROR, "store", NULL, "changes-unread", KV_ERR(err));
+}
+
+struct page {
+    struct server *server;
+    size_t count;
+    char last[STORE_ID];
+};
+
+static bool on_camera(void *owner, const struct store_camera *camera)
+{
+    struct page *page = owner;
+
+    page->count++;
+    memcpy(page->last, camera->id, sizeof(page->last));
+    camera_put(page->server, camera);
+    return true;
+}
+
+int follow_start(struct server *server)
+{
+    struct store_reader *reader = server->workers[0].reader;
+    struct page page = {.server = server};
+    int err;
+
+    server->last_change = store_last_change(reader);
+    do {
+        page.count = 0;
+        err = store_camera_list(reader, page.last, CAMERAS_AT_ONCE, on_camera, &page);
+    } while (err == 0 && page.count == CAMERAS_AT_ONCE);
+    if (err == 0)
+        store_on_change(server->store, server->workers[0].loop, follow, server);
+    return err;
+}

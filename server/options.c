@@ -1,0 +1,28 @@
+#include "server/server.h"
+
+const struct option server_options[] = {
+    {"data-dir", OPTION_TEXT, "/var/lib/culvert", 0, 0, NULL, false,
+     "folder of the database, the keys and the API's socket"},
+    {"config", OPTION_TEXT, "", 0, 0, NULL, false,
+     "configuration file: lines of name = value (default: DATA-DIR/culvert.conf if there)"},
+    {"public-host", OPTION_TEXT, "localhost", 0, 0, NULL, false,
+     "host name or address under which agents and viewers reach this server"},
+    {"public-port", OPTION_INT, "0", 0, 65535, NULL, false,
+     "port under which they reach https-port, if another stands before it (0: the same)"},
+    {"listen", OPTION_LIST, "", 0, 0, NULL, false,
+     "address to listen on; may be given again (default: every IPv4 and IPv6 address)"},
+    {"https-port", OPTION_INT, "443", 1, 65535, NULL, false,
+     "TCP port for HTTPS, agents, and whatever else speaks TLS"},
+    {"http-port", OPTION_INT, "80", 0, 65535, NULL, false,
+     "TCP port that redirects to HTTPS (0: none)"},
+    {"workers", OPTION_INT, "0", 0, HUBS_MAX, NULL, false, "event loops (0: one a core)"},
+    {"tls-cert", OPTION_TEXT, "", 0, 0, NULL, false,
+     "certificate chain, PEM (default: a self-signed pair made in data-dir)"},
+    {"tls-key", OPTION_TEXT, "", 0, 0, NULL, false, "private key of tls-cert, PEM"},
+    {"drain-time", OPTION_DURATION, "10s", 0, 600 * 1000000LL, NULL, true,
+     "how long viewers may go on after SIGTERM"},
+    {"log-level", OPTION_CHOICE, "info", 0, 0, "debug info warn error", true,
+     "the least that is logged"},
+    {"log-format", OPTION_CHOICE, "text", 0, 0, "text json", true, "how a log line looks"},
+    {.name = NULL},
+};
