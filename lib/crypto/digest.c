@@ -1,0 +1,28 @@
+#include "crypto/digest.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+int sha256_make(const void *bytes, size_t len, uint8_t out[SHA256_BYTES])
+{
+    return EVP_Digest(bytes, len, out, NULL, EVP_sha256(), NULL) == 1 ? 0 : -ERR_LIBRARY;
+}
+
+int hmac_make(struct hmac_key key, const void *bytes, size_t len, uint8_t out[SHA256_BYTES])
+{
+    static const uint8_t none[1];
+    const void *key_bytes = key.len ? key.bytes : none;
+
+    return HMAC(EVP_sha256(), key_bytes, (int)key.len, bytes, len, out, NULL) ? 0 : -ERR_LIBRARY;
+}
+
+bool secret_is_equal(const void *a, const void *b, size_t len)
+{
+    return CRYPTO_memcmp(a, b, len) == 0;
+}
+
+void secret_wipe(void *bytes, size_t len)
+{
+    OPENSSL_cleanse(bytes, len);
+}
