@@ -1,4 +1,4 @@
-/* net/conn_internal.h: what conn.c (life, input) and conn_write.c (output) share. */
+/* net/conn_internal.h: what the files of the connection share. */
 #pragma once
 
 #include "net/conn.h"
@@ -62,6 +62,9 @@ void conn_tell_later(struct conn *conn);
 /* Closes for good and frees after the turn. Idempotent. */
 void conn_shut(struct conn *conn);
 
+/* Closes, then on_closed, unless the owner has let go. */
+void conn_fail(struct conn *conn, int err);
+
 /* Watches for what the state needs. */
 void conn_watch(struct conn *conn);
 
@@ -73,3 +76,24 @@ int conn_flush(struct conn *conn) MUST_CHECK;
 
 /* Notes that the backlog fell, for on_drained. */
 void conn_check_mark(struct conn *conn);
+
+/* An owned conn without a descriptor. */
+int conn_new(struct conn **out, struct loop *loop, const struct conn_limits *limits) MUST_CHECK;
+
+/* delay_us from now, 0 for none. */
+void conn_set_phase_deadline(struct conn *conn, int64_t delay_us);
+void conn_on_io(struct loop_io *io, unsigned events);
+
+/* The next step of opening. 0, also when it must wait, or the error that ends it. */
+int conn_connected(struct conn *conn) MUST_CHECK;
+int conn_handshake(struct conn *conn) MUST_CHECK;
+
+/* Reads and gives out, for one turn. May close. */
+void conn_read(struct conn *conn);
+
+/* The kernel doesn't know what OpenSSL holds: reads it in the next turn. */
+void conn_read_held(struct conn *conn);
+bool conn_can_read(const struct conn *conn);
+
+/* 0 or the error that ends the connection. May close. */
+int conn_offer_kept(struct conn *conn) MUST_CHECK;

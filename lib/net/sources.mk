@@ -1,6 +1,8 @@
 SRC_net := \
 	lib/net/addr.c \
 	lib/net/conn.c \
+	lib/net/conn_open.c \
+	lib/net/conn_read.c \
 	lib/net/conn_write.c \
 	lib/net/listener.c \
 	lib/net/out_queue.c \
