@@ -48,11 +48,14 @@ struct loop *http_loop(const struct http_request *request);
 
 /* The value of a parameter in the query, percent-decoded into out ("" and false if absent or
  * longer than room). */
-bool http_query_value(const struct http_request *request, const char *name, char *out,
-                      size_t room);
+bool http_query_value(const struct http_request *request, const char *name, char *out, size_t room);
 
 /* The part of the path that matched "{name}" in the route's pattern; NULL when no such. */
 const char *http_path_value(const struct http_request *request, const char *name);
+
+/* Whether the peer takes gzip: then a body may be sent compressed already, with a row
+ * {"content-encoding", "gzip"}. A row {"content-encoding", "identity"} forbids compressing. */
+bool http_accepts_gzip(const struct http_request *request);
 
 /* Called at most once, instead of an answer, when the peer went away. */
 void http_on_gone(struct http_request *request, void (*on_gone)(void *owner), void *owner);

@@ -8,16 +8,17 @@ struct conn;
 struct http_server;
 
 struct http_limits {
-    size_t header_bytes;       /* all of a request's headers; 431 */
-    size_t header_count;       /* 431 */
-    size_t target_bytes;       /* 414 */
-    unsigned streams;          /* at once on an HTTP/2 connection */
-    unsigned resets_per_10s;   /* more RST_STREAM or bad frames: GOAWAY (CVE-2023-44487) */
-    int64_t request_us;        /* from its first byte to its last; 408 */
-    int64_t idle_us;           /* between requests */
-    int64_t write_stall_us;    /* no progress with output waiting */
+    size_t header_bytes;     /* all of a request's headers; 431 */
+    size_t header_count;     /* 431 */
+    size_t target_bytes;     /* 414 */
+    unsigned streams;        /* at once on an HTTP/2 connection */
+    unsigned resets_per_10s; /* more RST_STREAM or bad frames: GOAWAY (CVE-2023-44487) */
+    int64_t request_us;      /* from its first byte to its last; 408 */
+    int64_t idle_us;         /* between requests */
+    int64_t write_stall_us;  /* no progress with output waiting */
 };
-extern const struct http_limits http_limits_default; /* 16 KiB, 64, 8 KiB, 100, 200, 10 s, 60 s, 10 s */
+extern const struct http_limits
+    http_limits_default; /* 16 KiB, 64, 8 KiB, 100, 200, 10 s, 60 s, 10 s */
 
 /* router is borrowed and outlives the server. headers are added to every answer (security
  * headers), may be NULL, end with a row without a name. */
