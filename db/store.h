@@ -18,7 +18,7 @@
 
 enum {
     STORE_ID = 32,
-    STORE_NAME = 128,
+    STORE_NAME = 404, /* 100 characters of UTF-8, in bytes */
     STORE_SLUG = 64,
     STORE_KEY = 32,        /* Ed25519 public key, bytes */
     STORE_SEAL_KEY = 65,   /* P-256 public key, uncompressed point, bytes */
@@ -53,13 +53,15 @@ struct store_agent {
     char version[64], system[64];
 };
 
+struct store_sealed {
+    uint8_t bytes[STORE_SEALED];
+    size_t len; /* 0: none */
+};
+
 struct store_camera {
     char id[STORE_ID], agent_id[STORE_ID], slug[STORE_SLUG], name[STORE_NAME];
     char url_shown[STORE_URL_SHOWN];
-    struct {
-        uint8_t bytes[STORE_SEALED];
-        size_t len;
-    } sealed, sealed_sub; /* sealed to the agent's key; len 0: none */
+    struct store_sealed sealed, sealed_sub; /* to the agent's key */
     bool is_always_on;
     uint64_t revision; /* goes up with each change */
     int64_t created_s;
