@@ -34,7 +34,8 @@ struct clock_times {
 };
 
 /* base_us: where on the stream's clock the first unit is placed (so that a timeline survives
- * reconnects). */
+ * reconnects). wall_us: the wall clock now, 0 unknown; the camera's own, from its reports, is
+ * used for wall_us where it is within a minute of it. */
 int clock_repair_open(struct clock_repair **out, int64_t base_us, int64_t wall_us) MUST_CHECK;
 void clock_repair_close(struct clock_repair *repair);
 void clock_repair_set_rate(struct clock_repair *repair, unsigned track, uint32_t clock_rate);

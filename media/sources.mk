@@ -1,5 +1,5 @@
 SRC_media += media/track.c media/frame.c media/packet.c media/bits.c media/parameter_sets.c \
-	media/h264.c media/aac.c media/format/rtp.c media/format/fmtp.c \
+	media/h264.c media/aac.c media/clock_repair.c media/format/rtp.c media/format/fmtp.c \
 	media/format/rtp_out.c media/format/rtp_packager.c media/format/rtp_pack_nal.c \
 	media/format/rtp_pack_audio.c \
 	media/format/depacketiser.c media/format/rtp_nal.c media/format/rtp_h264.c \
