@@ -32,6 +32,8 @@ struct addr addr_canonical(const struct addr *addr);
 
 /* Same host, whatever the port and the form. */
 bool addr_is_same_host(const struct addr *a, const struct addr *b);
+
+/* And 0.0.0.0/8 and ::, which Linux connects to itself. */
 bool addr_is_loopback(const struct addr *addr);
 bool addr_is_multicast(const struct addr *addr);
 bool addr_is_link_local(const struct addr *addr);

@@ -89,16 +89,18 @@ static void listener_complain(struct listener *listener, int err)
  * peer knows and the queue does not fill. False: the reserve is gone too, and we pause. */
 static bool refuse_one(struct listener *listener)
 {
+    bool is_refused;
     int fd;
 
     if (listener->reserve >= 0)
         close(listener->reserve);
     listener->reserve = -1;
     fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    is_refused = fd >= 0 || errno == EAGAIN;
     if (fd >= 0)
         close(fd);
     reserve_open(listener);
-    if (listener->reserve >= 0)
+    if (listener->reserve >= 0 && is_refused)
         return true;
     listener_pause(listener);
     return false;
