@@ -6,4 +6,5 @@ SRC_agent_proto := \
 	agent-proto/lane_queue.c \
 	agent-proto/message.c \
 	agent-proto/segmenter.c \
+	agent-proto/text.c \
 	agent-proto/tracks.c
