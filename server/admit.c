@@ -13,7 +13,7 @@
 #include "server/usage.h"
 
 enum {
-    WAIT_US = 10 * 1000000,        /* a request is held so long while its camera starts */
+    WAIT_US = 10 * 1000000,         /* a request is held so long while its camera starts */
     AGENTS_RETURN_US = 15 * 1000000 /* after our own start agents are still on their way back */
 };
 
@@ -290,8 +290,7 @@ static bool is_of(const struct grant *grant, const char *token_id, const char *s
 static struct grant *grant_first(struct worker *worker, bool (*fits)(struct grant *, const void *),
                                  const void *arg)
 {
-    list_for_each(link, after, &worker->grants)
-    {
+    list_for_each (link, after, &worker->grants) {
         struct grant *grant = list_entry(link, struct grant, link);
 
         if (grant->admission && fits(grant, arg))
@@ -325,8 +324,7 @@ static bool fits_revocation(struct grant *grant, const void *arg)
     return !grant->is_told && is_of(grant, revocation->token_id, revocation->slug);
 }
 
-void admit_revoke(struct worker *worker, const char *token_id, const char *slug,
-                  const char *reason)
+void admit_revoke(struct worker *worker, const char *token_id, const char *slug, const char *reason)
 {
     struct revocation revocation = {token_id, slug};
     struct grant *grant;

@@ -46,16 +46,16 @@ static int read_flags(struct options *options, const struct command_line *line,
     return rest > 0 ? -EINVAL : rest;
 }
 
-static int read_all(struct options *options, struct options *names,
-                    const struct command_line *line, struct option_error *error)
+static int read_all(struct options *options, struct options *names, const struct command_line *line,
+                    struct option_error *error)
 {
     int err = options_read_environment(names, "CULVERT_", error);
 
     if (err == 0)
         err = read_flags(names, line, error);
     if (err == 0)
-        err = read_file(options, option_text(names, "config"), option_text(names, "data-dir"),
-                        error);
+        err =
+            read_file(options, option_text(names, "config"), option_text(names, "data-dir"), error);
     if (err == 0)
         err = options_read_environment(options, "CULVERT_", error);
     if (err == 0)

@@ -56,8 +56,7 @@ static int camera_state(void *owner, const char *camera_id, struct api_camera_st
     struct local_api *api = owner;
     const char *text;
 
-    out->state = camera_state_name(
-        relay_camera_state_of(api->server->relay, camera_id, &text));
+    out->state = camera_state_name(relay_camera_state_of(api->server->relay, camera_id, &text));
     out->text = text;
     return 0;
 }
@@ -87,8 +86,8 @@ static void camera_urls(void *owner, const char *slug,
     struct egress_url url;
 
     for (unsigned i = 0; egress_all[i]; i++)
-        for (unsigned k = 0;
-             egress_all[i]->url && egress_all[i]->url(&api->server->workers[0].env, k, slug, &url) == 0;
+        for (unsigned k = 0; egress_all[i]->url &&
+                             egress_all[i]->url(&api->server->workers[0].env, k, slug, &url) == 0;
              k++)
             each(to, &url);
 }

@@ -30,9 +30,8 @@ void server_tell_all(struct server *server, void (*call)(struct worker *worker, 
             LOG(LOG_ERROR, "server", NULL, "message-lost", KV_ERR(ENOMEM));
             continue;
         }
-        *message = (struct worker_message){.task = {.run = run_worker_message},
-                                           .worker = &server->workers[i],
-                                           .call = call};
+        *message = (struct worker_message){
+            .task = {.run = run_worker_message}, .worker = &server->workers[i], .call = call};
         if (arg_len)
             memcpy(message->arg, arg, arg_len);
         loop_post(server->workers[i].loop, &message->task);

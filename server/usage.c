@@ -83,8 +83,7 @@ void usage_add(struct grant *grant)
 
 void usage_flush(struct worker *worker)
 {
-    list_for_each(link, after, &worker->grants)
-    {
+    list_for_each (link, after, &worker->grants) {
         struct grant *grant = list_entry(link, struct grant, link);
 
         if (grant->is_watching && grant->admission)

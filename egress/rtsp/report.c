@@ -33,8 +33,7 @@ void report_send(struct session *session, unsigned track_index)
 
 void report_send_all(struct egress_instance *instance)
 {
-    list_for_each(link, after, &instance->sessions)
-    {
+    list_for_each (link, after, &instance->sessions) {
         struct session *session = list_entry(link, struct session, link);
 
         for (unsigned i = 0; i < SETUP_TRACKS && session->state == SESSION_PLAYING; i++)

@@ -105,8 +105,7 @@ static void on_udp_packet(void *owner, bool is_rtcp, const struct addr *from)
 {
     struct egress_instance *instance = owner;
 
-    list_for_each(link, after, &instance->sessions)
-    {
+    list_for_each (link, after, &instance->sessions) {
         if (session_prove_address(list_entry(link, struct session, link), is_rtcp, from))
             return;
     }
@@ -149,8 +148,7 @@ static void rtsp_stop(struct egress_instance *instance)
 {
     for (unsigned i = 0; i < instance->listener_count; i++)
         listener_close(instance->listeners[i]);
-    list_for_each(link, after, &instance->sessions)
-    {
+    list_for_each (link, after, &instance->sessions) {
         session_close(list_entry(link, struct session, link));
     }
     loop_timer_stop(&instance->hold);
@@ -217,8 +215,9 @@ static int rtsp_url(const struct egress_env *env, unsigned i, const char *slug,
         return -ERR_NOT_FOUND;
     port = option_int(env->options, i == 0 ? "rtsp-port" : "rtsps-port");
     out->name = names[i];
-    snprintf(out->text, sizeof(out->text), is_v6 ? "%s://[%s]:%d/%s?token=%%s" : "%s://%s:%d/%s?token=%%s",
-             names[i], host, (int)port, slug);
+    snprintf(out->text, sizeof(out->text),
+             is_v6 ? "%s://[%s]:%d/%s?token=%%s" : "%s://%s:%d/%s?token=%%s", names[i], host,
+             (int)port, slug);
     return 0;
 }
 

@@ -72,8 +72,8 @@ static void on_readable(struct loop_io *io, unsigned events)
     (void)events;
     for (unsigned i = 0; i < READS_PER_TURN; i++) {
         addr.len = sizeof(addr.storage);
-        if (recvfrom(io->fd, bytes, sizeof(bytes), 0, (struct sockaddr *)&addr.storage,
-                     &addr.len) < 0)
+        if (recvfrom(io->fd, bytes, sizeof(bytes), 0, (struct sockaddr *)&addr.storage, &addr.len) <
+            0)
             return;
         addr = addr_canonical(&addr);
         from->pair->handler->on_packet(from->pair->owner, from->is_rtcp, &addr);
@@ -147,10 +147,8 @@ static ssize_t send_run(const struct udp_pair *pair, struct sockaddr_in6 *to,
 {
     struct iovec pieces[SEGMENTS_MAX];
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(uint16_t))] = {0};
-    struct msghdr message = {.msg_name = to,
-                             .msg_namelen = sizeof(*to),
-                             .msg_iov = pieces,
-                             .msg_iovlen = count};
+    struct msghdr message = {
+        .msg_name = to, .msg_namelen = sizeof(*to), .msg_iov = pieces, .msg_iovlen = count};
     struct cmsghdr *option;
 
     for (unsigned i = 0; i < count; i++) {
@@ -208,7 +206,7 @@ void udp_send_rtcp(struct udp_pair *pair, const struct addr *to, const void *byt
 {
     struct sockaddr_in6 name = mapped(to);
 
-    if (sendto(pair->rtcp.io.fd, bytes, len, MSG_NOSIGNAL, (struct sockaddr *)&name,
-               sizeof(name)) < 0)
+    if (sendto(pair->rtcp.io.fd, bytes, len, MSG_NOSIGNAL, (struct sockaddr *)&name, sizeof(name)) <
+        0)
         return; /* as UDP is */
 }

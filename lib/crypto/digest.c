@@ -9,6 +9,11 @@ int sha256_make(const void *bytes, size_t len, uint8_t out[SHA256_BYTES])
     return EVP_Digest(bytes, len, out, NULL, EVP_sha256(), NULL) == 1 ? 0 : -ERR_LIBRARY;
 }
 
+int md5_make(const void *bytes, size_t len, uint8_t out[MD5_BYTES])
+{
+    return EVP_Digest(bytes, len, out, NULL, EVP_md5(), NULL) == 1 ? 0 : -ERR_LIBRARY;
+}
+
 int hmac_make(struct hmac_key key, const void *bytes, size_t len, uint8_t out[SHA256_BYTES])
 {
     static const uint8_t none[1];

@@ -12,6 +12,10 @@ enum { SHA256_BYTES = 32 };
 /* 0 or -ERR_LIBRARY. */
 int sha256_make(const void *bytes, size_t len, uint8_t out[SHA256_BYTES]) MUST_CHECK;
 
+/* MD5, for RTSP's and HTTP's Digest alone, where old cameras know nothing else. */
+enum { MD5_BYTES = 16 };
+int md5_make(const void *bytes, size_t len, uint8_t out[MD5_BYTES]) MUST_CHECK;
+
 /* HMAC-SHA-256 (RFC 2104). key_len may be 0. 0 or -ERR_LIBRARY. */
 struct hmac_key {
     const void *bytes;

@@ -37,7 +37,8 @@ static int refuse(const struct reply *reply)
     if (detail)
         snprintf(line, sizeof(line), "%s", detail);
     else
-        snprintf(line, sizeof(line), "the server answered %u: see its log", reply->status);
+        snprintf(line, sizeof(line), "the server answered %u: %s", reply->status,
+                 reply->status < 500 ? "check what you named" : "see its log");
     return cli_fail(line);
 }
 

@@ -1,0 +1,6 @@
+SRC_rtsp := \
+	lib/rtsp/digest.c \
+	lib/rtsp/message.c \
+	lib/rtsp/sdp.c \
+	lib/rtsp/transport.c \
+	lib/rtsp/url.c
