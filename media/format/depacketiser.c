@@ -19,7 +19,11 @@ struct encoding {
 
 static const struct encoding encodings[] = {
     {"H264", STATIC_NONE, CODEC_H264, 90000, 0, &depacketiser_h264},
+    {"H265", STATIC_NONE, CODEC_H265, 90000, 0, &depacketiser_h265},
+    {"JPEG", 26, CODEC_MJPEG, 90000, 0, &depacketiser_jpeg},
     {"MPEG4-GENERIC", STATIC_NONE, CODEC_AAC, 48000, 1, &depacketiser_aac},
+    {"MP4A-LATM", STATIC_NONE, CODEC_AAC, 90000, 1, &depacketiser_latm},
+    {"MPA", 14, CODEC_MP3, 90000, 2, &depacketiser_mp3},
     {"PCMU", 0, CODEC_PCMU, 8000, 1, &depacketiser_simple},
     {"PCMA", 8, CODEC_PCMA, 8000, 1, &depacketiser_simple},
     {"OPUS", STATIC_NONE, CODEC_OPUS, 48000, 2, &depacketiser_simple},

@@ -29,10 +29,11 @@ static const struct {
     rtp_pack *pack;
     uint32_t clock_rate; /* 0: the track's */
 } codecs[CODEC_LAST] = {
-    [CODEC_H264] = {rtp_pack_h264, 90000}, [CODEC_H265] = {rtp_pack_h265, 90000},
-    [CODEC_AAC] = {rtp_pack_aac, 0},       [CODEC_OPUS] = {rtp_pack_opus, 48000},
-    [CODEC_PCMU] = {rtp_pack_pcm, 0},      [CODEC_PCMA] = {rtp_pack_pcm, 0},
-    [CODEC_MP3] = {rtp_pack_mp3, 90000},   [CODEC_L16] = {rtp_pack_pcm, 0},
+    [CODEC_H264] = {rtp_pack_h264, 90000},  [CODEC_H265] = {rtp_pack_h265, 90000},
+    [CODEC_MJPEG] = {rtp_pack_jpeg, 90000}, [CODEC_AAC] = {rtp_pack_aac, 0},
+    [CODEC_OPUS] = {rtp_pack_opus, 48000},  [CODEC_PCMU] = {rtp_pack_pcm, 0},
+    [CODEC_PCMA] = {rtp_pack_pcm, 0},       [CODEC_MP3] = {rtp_pack_mp3, 90000},
+    [CODEC_L16] = {rtp_pack_pcm, 0},
 };
 
 uint32_t rtp_clock_rate(const struct track *track)
