@@ -22,6 +22,7 @@ static const char *const level_names[] = {
 struct line {
     char text[LINE_BYTES];
     size_t len;
+    bool is_cut; /* something did not fit */
 };
 
 void log_setup(enum log_level level, bool as_json)
@@ -35,8 +36,10 @@ static void line_put(struct line *line, const char *text)
 {
     size_t len = strlen(text), room = sizeof(line->text) - 4 - line->len;
 
-    if (len > room)
+    if (len > room) {
+        line->is_cut = true;
         len = room;
+    }
     memcpy(line->text + line->len, text, len);
     line->len += len;
 }
@@ -47,18 +50,51 @@ static void line_escape(struct line *line, unsigned char byte)
 
     if (byte == '"' || byte == '\\')
         snprintf(text, sizeof(text), "\\%c", byte);
-    else if (byte < 0x20 || byte == 0x7f)
+    else if (byte < 0x20 || byte >= 0x7f)
         snprintf(text, sizeof(text), "\\u%04x", byte);
     else
         snprintf(text, sizeof(text), "%c", byte);
     line_put(line, text);
 }
 
+/* How many bytes, two to four, are one well-formed UTF-8 character; 0 when they are not, and
+ * for the control characters U+0080 to U+009F. */
+static size_t utf8_len(const unsigned char *at, size_t left)
+{
+    size_t len = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
+
+    if (at[0] < 0xc2 || at[0] > 0xf4 || left < len)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    if ((at[0] == 0xc2 && at[1] < 0xa0) || (at[0] == 0xe0 && at[1] < 0xa0) ||
+        (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf0 && at[1] < 0x90) ||
+        (at[0] == 0xf4 && at[1] > 0x8f))
+        return 0;
+    return len;
+}
+
 static void line_quote(struct line *line, const char *text)
 {
+    const unsigned char *at = (const unsigned char *)text;
+    size_t left = strnlen(text, VALUE_BYTES);
+
     line_put(line, "\"");
-    for (size_t i = 0; text[i] && i < VALUE_BYTES; i++)
-        line_escape(line, (unsigned char)text[i]);
+    while (left > 0) {
+        size_t len = utf8_len(at, left);
+        char character[5] = "";
+
+        if (len > 0) {
+            memcpy(character, at, len);
+            line_put(line, character);
+        } else {
+            line_escape(line, *at);
+            len = 1;
+        }
+        at += len;
+        left -= len;
+    }
     line_put(line, "\"");
 }
 
@@ -77,7 +113,7 @@ static void line_value(struct line *line, const char *text)
         line_quote(line, text);
 }
 
-static void line_kv(struct line *line, const struct log_kv *kv)
+static void line_put_kv(struct line *line, const struct log_kv *kv)
 {
     char number[24];
 
@@ -90,6 +126,17 @@ static void line_kv(struct line *line, const struct log_kv *kv)
     }
     snprintf(number, sizeof(number), "%" PRId64, kv->number);
     line_put(line, number);
+}
+
+/* Whole or not at all, so that what was cut is still JSON. */
+static void line_kv(struct line *line, const struct log_kv *kv)
+{
+    size_t before = line->len;
+
+    line_put_kv(line, kv);
+    if (line->is_cut)
+        line->len = before;
+    line->is_cut = false;
 }
 
 static void line_begin(struct line *line, enum log_level level)

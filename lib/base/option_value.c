@@ -116,8 +116,11 @@ static void describe(const struct option *row, char *text, size_t room)
         snprintf(text, room, "one of: %s", row->choices);
         return;
     case OPTION_TEXT:
-    case OPTION_LIST:
         snprintf(text, room, "a text of at most %d bytes", OPTION_TEXT_BYTES);
+        return;
+    case OPTION_LIST:
+        snprintf(text, room, "at most %d texts of at most %d bytes", OPTION_ITEMS,
+                 OPTION_TEXT_BYTES);
         return;
     }
 }
