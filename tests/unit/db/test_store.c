@@ -275,7 +275,8 @@ static void sql_in_every_text_is_only_text(void **state)
 {
     static const char evil[] = "x'); DROP TABLE token; --\"%_\\;\n\t\xf0\x9f\x98\x80";
     struct fixture *fixture = *state;
-    struct store_token token = {.expires_s = INT64_MAX, .viewers_max = UINT32_MAX}, out;
+    struct store_token token = {.expires_s = INT64_MAX, .viewers_max = UINT32_MAX};
+    struct store_token out = {0};
     struct store_agent agent = fixture_agent("agt_a");
 
     snprintf(token.id, sizeof(token.id), "%.31s", evil);
