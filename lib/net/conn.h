@@ -66,15 +66,19 @@ int conn_connect(struct conn **out, struct loop *loop, const struct conn_target 
                  const struct conn_limits *limits) MUST_CHECK;
 
 /* Hands the conn to a protocol; may be called again to hand it on (input that waits is
- * offered to the new handler in the same turn). Reading starts with the first call. */
+ * offered to the new handler in the same turn; on_open is not repeated). Nothing is called
+ * from inside. Reading starts, and deadlines count, from the first call on. */
 void conn_set_handler(struct conn *conn, const struct conn_handler *handler, void *owner);
 void conn_set_limits(struct conn *conn, const struct conn_limits *limits);
 
-/* Starts TLS as a client on a plain open connection (CONNECT proxies, RTSP). */
+/* Starts TLS as a client on a plain open connection with nothing queued (CONNECT proxies,
+ * RTSP); also from on_input, which must then use all it was given. on_open follows again. */
 int conn_start_tls(struct conn *conn, struct tls_client *tls, const char *server_name) MUST_CHECK;
 
 /* Queues len bytes of buf from offset; keeps its own reference. 0, -ENOBUFS past the
- * backlog limit, -ENOMEM, -ERR_CLOSED. Written in this call unless corked. */
+ * backlog limit (a piece counts 64 bytes more than it has), -ENOMEM, -ERR_CLOSED (then
+ * on_closed follows after the turn, unless the owner closes). Written in this call unless
+ * corked or not open yet. */
 int conn_write(struct conn *conn, struct buf *buf, size_t offset, size_t len) MUST_CHECK;
 
 /* The same for bytes of the caller's, which are copied. */
@@ -87,7 +91,8 @@ void conn_uncork(struct conn *conn);
 /* Bytes queued and not yet taken by the kernel. */
 size_t conn_backlog(const struct conn *conn);
 
-/* Stops and restarts reading (TCP then pushes back on the peer). */
+/* Stops and restarts reading (TCP then pushes back on the peer). What on_input leaves while
+ * paused may be longer than the limit; it is offered again when reading restarts. */
 void conn_pause(struct conn *conn, bool is_paused);
 
 /* Closes with -ERR_TIMEOUT delay_us from now unless set again; 0 means never. Cheap: meant

@@ -16,7 +16,8 @@ struct listener_handler {
 };
 
 /* 0 and an owned listener in *out; -EADDRINUSE, -EACCES …  addr's port 0 takes a free one
- * (see listener_addr). IPv6 sockets are IPv6 only. */
+ * (see listener_addr). IPv6 sockets are IPv6 only. Loop 0 opens an address first: it alone
+ * is refused a port that another program has; the other loops share what it opened. */
 int listener_open(struct listener **out, struct loop *loop, const struct addr *addr,
                   const struct listener_handler *handler, void *owner) MUST_CHECK;
 

@@ -60,7 +60,7 @@ int tls_context_harden(SSL_CTX *ssl_ctx, bool min_tls13)
     SSL_CTX_set_default_passwd_cb(ssl_ctx, no_password);
     if (SSL_CTX_set_min_proto_version(ssl_ctx, min_tls13 ? TLS1_3_VERSION : TLS1_2_VERSION) != 1 ||
         SSL_CTX_set_ciphersuites(ssl_ctx, tls13_ciphers) != 1 ||
-        SSL_CTX_set1_groups_list(ssl_ctx, "X25519:P-256") != 1)
+        SSL_CTX_set1_groups_list(ssl_ctx, "X25519:P-256:P-384") != 1)
         return -ERR_TLS;
     return 0;
 }
@@ -290,8 +290,8 @@ static int client_set_alpn(struct tls_client *client, const char *name)
 
 static int client_setup(struct tls_client *client, const struct tls_client_options *options)
 {
-    /* Cameras' TLS is old: those that aren't checked anyway may choose the cipher. */
-    const char *ciphers = client->is_insecure ? "DEFAULT" : tls12_ciphers;
+    /* Cameras' TLS is old, their keys short: who isn't checked anyway may choose the cipher. */
+    const char *ciphers = client->is_insecure ? "DEFAULT:@SECLEVEL=0" : tls12_ciphers;
 
     if (!client->ssl_ctx)
         return -ENOMEM;

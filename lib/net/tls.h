@@ -19,6 +19,8 @@ enum { TLS_PIN_BYTES = 32 };
  * TLS 1.2 and 1.3, session tickets; thread-safe to use from every loop. */
 int tls_server_new(struct tls_server **out, const char *cert_file, const char *key_file,
                    const char *const *alpn) MUST_CHECK;
+
+/* When no connection that was accepted with it lives any more. */
 void tls_server_free(struct tls_server *server);
 
 /* Reads the files again if they changed (or always, with is_forced). New connections use the
@@ -45,5 +47,7 @@ struct tls_client_options {
     bool min_tls13;
     bool insecure;
 };
+
+/* Running connections keep what they need of a client that is freed. */
 int tls_client_new(struct tls_client **out, const struct tls_client_options *options) MUST_CHECK;
 void tls_client_free(struct tls_client *client);

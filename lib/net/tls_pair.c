@@ -42,15 +42,17 @@ static GENERAL_NAME *name_new(const char *host)
     ASN1_STRING *value = is_number ? ASN1_OCTET_STRING_new() : ASN1_IA5STRING_new();
     const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&addr.storage;
     const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)&addr.storage;
-    int set;
+    int set = 0;
 
-    if (!is_number)
+    if (!name || !value)
+        set = 0;
+    else if (!is_number)
         set = ASN1_STRING_set(value, host, -1);
     else if (addr.storage.ss_family == AF_INET)
         set = ASN1_STRING_set(value, &v4->sin_addr, 4);
     else
         set = ASN1_STRING_set(value, &v6->sin6_addr, 16);
-    if (!name || !value || set != 1) {
+    if (set != 1) {
         GENERAL_NAME_free(name);
         ASN1_STRING_free(value);
         return NULL;
