@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 TOKEN = re.compile(r"[A-Za-z_]\w*|[{}()\[\];,=:]|[^\s\w]")
+LIBRARY = re.compile(r"(nghttp2|sqlite3|wslay|http_parser|ev)_|SSL|X509|EVP|AV[A-Z]|G(st|Object)")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 NOT_COMMENT_NOR_STRING = re.compile(
     r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
@@ -17,6 +18,7 @@ class Function:
     lines: int
     nesting: int
     parameters: int
+    is_librarys: bool  # a callback: a library dictates what it takes
 
 
 @dataclass
@@ -163,7 +165,8 @@ def functions(text):
                 name, opening, close = head
                 line = toks[_signature_start(toks, first, name)].line
                 yield Function(toks[name].text, line, toks[end].line - line + 1,
-                               _deepest(toks, i, end), _parameters(toks, opening, close))
+                               _deepest(toks, i, end), _parameters(toks, opening, close),
+                               any(LIBRARY.match(tok.text) for tok in toks[opening:close]))
                 first = end + 1
             i = end
         i += 1

@@ -59,7 +59,8 @@ def test_each_gate_on_size_fails_just_above_it():
     assert not sizes_of("media/a.h", "\n" * 150)
     assert "header 151" in sizes_of("media/a.h", "\n" * 151)[0]
     assert "file 801" in sizes_of("media/a.c", "\n" * 801)[0]
-    assert "parameters 6" in sizes_of("a.c", "int f(int a,int b,int c,int d,int e,int g)\n{\n}\n")[0]
+    assert "parameters 6" in sizes_of("a.c", "int f(int a,int b,int c,int d,int e,int g)\n{}\n")[0]
+    assert not sizes_of("a.c", "int f(int a,int b,int c,int d,int e,nghttp2_nv *g)\n{}\n")
 
 
 def test_an_exception_is_exact_and_goes_when_it_is_not_needed():
