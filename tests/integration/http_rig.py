@@ -147,7 +147,8 @@ class Frames:
     def headers(self, stream, rows, end=True, flags=("END_HEADERS",)):
         frame = frames.HeadersFrame(stream)
         frame.data = self.encoder.encode(rows)
-        frame.flags.update(flags)
+        for flag in flags:
+            frame.flags.add(flag)
         if end:
             frame.flags.add("END_STREAM")
         return self.send(frame)

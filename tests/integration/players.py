@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rig import die_with_parent
 
@@ -21,6 +21,7 @@ class Played:
     audio: int = 0
     first: float = 0.0
     text: str = ""
+    codecs: dict = field(default_factory=dict)  # {"video": "h264", …} as ffmpeg saw the input
 
     def __bool__(self):
         return self.video > 0
@@ -59,7 +60,7 @@ def ffmpeg_input(url, transport):
 def ffmpeg(url, seconds=4, transport="tcp", patience=25, wrap=(), audio=True):
     """ffmpeg decodes so many seconds of media; one line a decoded frame is counted."""
     began = time.monotonic()
-    command = [*wrap, "ffmpeg", "-nostdin", "-v", "warning", *ffmpeg_input(url, transport),
+    command = [*wrap, "ffmpeg", "-nostdin", "-hide_banner", "-nostats", *ffmpeg_input(url, transport),
                "-t", str(seconds), "-map", "0:v:0", *(["-map", "0:a?"] if audio else []),
                "-fps_mode:v", "passthrough", "-f", "framecrc", "-flush_packets", "1", "-"]
     played, rest = Played(), ""
@@ -90,8 +91,16 @@ def count_lines(text, played, began):
         elif line.startswith("1,"):
             played.audio += 1
         elif not line.startswith("#"):
+            note_codec(line, played)
             played.text = (played.text + line + "\n")[-4000:]
     return rest
+
+
+def note_codec(line, played):
+    """Of "Stream #0:1: Audio: aac (LC), …" the first of a kind: the input's, not the output's."""
+    found = re.search(r"Stream #0:\d.*: (Video|Audio): (\w+)", line)
+    if found:
+        played.codecs.setdefault(found.group(1).lower(), found.group(2))
 
 
 def ffprobe(url, transport="tcp", patience=20):
@@ -119,7 +128,7 @@ def vlc_has_rtsp():
 
 
 def vlc(url, seconds=6, options=(), trust=None):
-    """VLC's own count of decoded pictures, asked for after so many seconds. It won't run as root."""
+    """VLC's own count of displayed pictures, asked for after so many seconds. It won't run as root."""
     with tempfile.TemporaryDirectory() as home:
         os.chmod(home, 0o777)
         if trust:
@@ -141,7 +150,7 @@ def vlc(url, seconds=6, options=(), trust=None):
             output, _ = process.communicate()
         finally:
             kill(process)
-    return Played(video=last_number(r"video decoded\s*:\s*(\d+)", output),
+    return Played(video=last_number(r"frames displayed\s*:\s*(\d+)", output),
                   audio=last_number(r"audio decoded\s*:\s*(\d+)", output), text=output[-3000:])
 
 

@@ -512,6 +512,9 @@ def test_draining_closes_the_idle_and_lets_the_busy_finish(tmp_path):
     assert idle.is_closed() and idle.rest == b""
     answer = busy.answer()
     assert answer[0] == 200 and answer[1]["connection"] == "close" and busy.is_closed()
+    idle.close()
+    busy.close()
+    time.sleep(0.2)  # what lingers for its peer to read it has an end now
     assert server.stop()
 
 

@@ -38,8 +38,7 @@ def test_ffmpeg_decodes_every_camera_over_rtsp(relay, token, camera, variant):
     played = players.ffmpeg(url, SECONDS)
     assert_played(played, 40 if options.get("fps") else ENOUGH)
     assert (played.audio > 0) == (audio is not None), played.text
-    seen = players.ffprobe(url)
-    assert (seen.get("video"), seen.get("audio")) == (video, audio)
+    assert (played.codecs.get("video"), played.codecs.get("audio")) == (video, audio)
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +105,11 @@ def test_a_wrong_token_gets_401_and_no_hint(relay, token, shared, wrong):
     for address in (url, url.replace(shared, "no-such-camera")):
         played = players.ffmpeg(address.replace(token, wrong), 2, patience=10)
         assert not played and "401" in played.text
+
+
+def test_ffprobe_sees_both_tracks(relay, token, shared):
+    seen = players.ffprobe(relay.urls(shared, token)["rtsp"])
+    assert seen == {"video": "h264", "audio": "aac"}
 
 
 def test_no_token_is_in_the_logs(relay, token):
