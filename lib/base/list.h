@@ -12,11 +12,11 @@ struct list {
     struct list *next, *prev;
 };
 
-#define list_entry(link, type, member) ((type *)(void *)((char *)(link) - offsetof(type, member)))
+#define list_entry(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
 
 /* Walks a list whose members may be removed inside the body (only the current one). */
-#define list_for_each(link, after, head) \
-    for (struct list *link = (head)->next, *after = link->next; link != (head); \
+#define list_for_each(link, after, head)                                                           \
+    for (struct list *link = (head)->next, *after = link->next; link != (head);                    \
          link = after, after = link->next)
 
 static inline void list_init(struct list *list)

@@ -25,9 +25,9 @@ struct log_kv {
 #define KV_I(key_, number_) ((struct log_kv){LOG_INT, key_, NULL, (int64_t)(number_)})
 #define KV_ERR(err_) KV_S("error", err_name(err_))
 
-#define LOG(level, kind, id, event, ...) \
-    log_event(level, kind, id, event, \
-              (const struct log_kv[]){__VA_ARGS__ __VA_OPT__(,) {LOG_END, NULL, NULL, 0}})
+#define LOG(level, kind, id, event, ...)                                                           \
+    log_event(level, kind, id, event,                                                              \
+              (const struct log_kv[]){__VA_ARGS__ __VA_OPT__(, ){LOG_END, NULL, NULL, 0}})
 
 /* The lowest level written, and whether lines are JSON. Thread-safe. */
 void log_setup(enum log_level level, bool as_json);

@@ -22,7 +22,7 @@ struct map {
     uint64_t seed;
 };
 
-#define map_entry(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define map_entry(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 int map_init(struct map *map) MUST_CHECK;
 

@@ -19,9 +19,7 @@ int options_new(struct options **out)
 
 void option_value_clear(struct option_value *value)
 {
-    for (size_t i = 0; i < value->item_count; i++)
-        free(value->items[i]);
-    free(value->items);
+    option_value_empty(value);
     free(value->text);
     free(value->origin);
     *value = (struct option_value){.row = value->row};
@@ -94,7 +92,7 @@ static int value_copy(struct option_value *to, const struct option_value *from)
     if ((from->text && !to->text) || (from->origin && !to->origin))
         return -ENOMEM;
     for (size_t i = 0; i < from->item_count; i++)
-        if (option_value_add(to, from->items[i]) < 0)
+        if (option_value_add(to, option_value_item(from, i)) < 0)
             return -ENOMEM;
     return 0;
 }
@@ -170,7 +168,7 @@ const char *option_item(const struct options *options, const char *name, size_t 
 {
     const struct option_value *value = value_of(options, name, 1u << OPTION_LIST);
 
-    return index < value->item_count ? value->items[index] : NULL;
+    return option_value_item(value, index);
 }
 
 /* ---- showing -----------------------------------------------------------------------------------
@@ -261,7 +259,7 @@ static void print_value(const struct option_value *value, FILE *out)
         fprintf(out, "# %s: none\n", name);
     for (size_t i = 0; i < value->item_count; i++) {
         fprintf(out, "%s = ", name);
-        print_text(value->items[i], out);
+        print_text(option_value_item(value, i), out);
         fprintf(out, " # %s\n", origin);
     }
 }
@@ -285,7 +283,7 @@ static bool is_same_value(const struct option_value *a, const struct option_valu
     if (a->number != b->number || a->item_count != b->item_count || !is_same_text(a->text, b->text))
         return false;
     for (size_t i = 0; i < a->item_count; i++)
-        if (strcmp(a->items[i], b->items[i]) != 0)
+        if (!is_same_text(option_value_item(a, i), option_value_item(b, i)))
             return false;
     return true;
 }

@@ -58,7 +58,7 @@ int options_read_flags(struct options *options, int argc, char **argv,
 
 /* By name; the name must be in a table, of that type (else the process aborts: a bug). */
 bool option_bool(const struct options *options, const char *name);
-int64_t option_int(const struct options *options, const char *name); /* INT, DURATION, SIZE */
+int64_t option_int(const struct options *options, const char *name);      /* INT, DURATION, SIZE */
 const char *option_text(const struct options *options, const char *name); /* TEXT, CHOICE */
 size_t option_count(const struct options *options, const char *name);     /* LIST */
 const char *option_item(const struct options *options, const char *name, size_t index);

@@ -3,9 +3,14 @@
 
 #include "base/option.h"
 
+struct option_item {
+    struct option_item *before; /* owned */
+    char text[];
+};
+
 struct option_value {
     char *text;               /* owned; TEXT, CHOICE */
-    char **items;             /* owned; LIST */
+    struct option_item *last; /* owned; LIST, from its end */
     char *origin;             /* owned; where it was given, NULL for the default */
     const struct option *row; /* borrowed */
     size_t item_count;
@@ -35,7 +40,13 @@ struct option_value *option_find(const struct options *options, const char *name
 /* Parses text into value, or adds it to a list. On failure error names origin and the reason. */
 int option_value_set(struct option_value *value, const char *text, const char *origin,
                      struct option_error *error) MUST_CHECK;
-int option_value_add(struct option_value *value, const char *item) MUST_CHECK;
+int option_value_add(struct option_value *value, const char *text) MUST_CHECK;
+
+/* NULL past the end. */
+const char *option_value_item(const struct option_value *value, size_t index);
+
+/* Drops a list's items. */
+void option_value_empty(struct option_value *value);
 void option_value_clear(struct option_value *value);
 
 /* A source is read into a copy, which replaces the set when all of it was good. */

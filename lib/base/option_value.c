@@ -65,32 +65,54 @@ static bool is_choice(const char *choices, const char *text)
     return false;
 }
 
-static int set_text(struct option_value *value, const char *text)
+static int text_set(char **to, const char *text)
 {
     char *copy = strdup(text);
 
     if (!copy)
         return -ENOMEM;
-    free(value->text);
-    value->text = copy;
+    free(*to);
+    *to = copy;
     return 0;
 }
 
-int option_value_add(struct option_value *value, const char *item)
+int option_value_add(struct option_value *value, const char *text)
 {
-    char **items;
+    size_t len = strlen(text);
+    struct option_item *item;
 
     if (value->item_count >= OPTION_ITEMS)
         return -ERR_TOO_MANY;
-    items = realloc(value->items, (value->item_count + 1) * sizeof(*items));
-    if (!items)
+    item = malloc(sizeof(*item) + len + 1);
+    if (!item)
         return -ENOMEM;
-    value->items = items;
-    items[value->item_count] = strdup(item);
-    if (!items[value->item_count])
-        return -ENOMEM;
+    memcpy(item->text, text, len + 1);
+    item->before = value->last;
+    value->last = item;
     value->item_count++;
     return 0;
+}
+
+const char *option_value_item(const struct option_value *value, size_t index)
+{
+    const struct option_item *item = value->last;
+
+    if (index >= value->item_count)
+        return NULL;
+    for (size_t i = value->item_count - 1; item && i > index; i--)
+        item = item->before;
+    return item ? item->text : NULL;
+}
+
+void option_value_empty(struct option_value *value)
+{
+    while (value->last) {
+        struct option_item *before = value->last->before;
+
+        free(value->last);
+        value->last = before;
+    }
+    value->item_count = 0;
 }
 
 /* What a good value looks like, for people. */
@@ -148,19 +170,13 @@ static int parse_value(struct option_value *value, const char *text)
     case OPTION_SIZE:
         return parse_in_range(&value->number, text, value->row, option_size_units);
     case OPTION_TEXT:
-        return set_text(value, text);
+        return text_set(&value->text, text);
     case OPTION_CHOICE:
-        return is_choice(value->row->choices, text) ? set_text(value, text) : -ERR_PROTOCOL;
+        return is_choice(value->row->choices, text) ? text_set(&value->text, text) : -ERR_PROTOCOL;
     case OPTION_LIST:
         return option_value_add(value, text);
     }
     return -ERR_PROTOCOL;
-}
-
-static void list_clear(struct option_value *value)
-{
-    while (value->item_count > 0)
-        free(value->items[--value->item_count]);
 }
 
 int option_value_set(struct option_value *value, const char *text, const char *origin,
@@ -171,7 +187,7 @@ int option_value_set(struct option_value *value, const char *text, const char *o
 
     /* A list that is given anew by a later source replaces the earlier one's. */
     if (!value->is_fresh)
-        list_clear(value);
+        option_value_empty(value);
     if (err == 0 && strlen(text) > OPTION_TEXT_BYTES)
         err = -ERR_TOO_LONG;
     if (err == 0)
