@@ -26,6 +26,10 @@ integration: ## Real players against server, agent and camera (T=pattern)
 	+@$(RELEASE) -j$$(nproc) all build/release/demo-camera
 	@/usr/bin/python3 -m pytest tests/integration $(if $(T),-k '$(T)')
 
+soak: ## MINUTES=10 of faults, watching descriptors and memory
+	+@$(RELEASE) -j$$(nproc) all build/release/demo-camera
+	@SOAK_MINUTES=$(or $(MINUTES),10) /usr/bin/python3 -m pytest -s tests/integration/test_soak.py
+
 lab: ## The same in a house behind carrier-grade NAT (root)
 	+@$(RELEASE) -j$$(nproc) all build/release/demo-camera
 	@/usr/bin/python3 -m pytest tests/lab $(if $(T),-k '$(T)')
@@ -64,4 +68,4 @@ install: ## Install both programs under PREFIX (DESTDIR for packagers)
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 build/release/culvert build/release/culvert-agent $(DESTDIR)$(PREFIX)/bin/
 
-.PHONY: packages demo check lint generated integration lab bench asan tsan fuzz install
+.PHONY: packages demo check lint generated integration soak lab bench asan tsan fuzz install
