@@ -586,6 +586,91 @@ static void nagle_is_off(void **state)
     world_fini(&world);
 }
 
+/* A small generator with a seed, so that a failure can be repeated. */
+static uint64_t dice_state;
+
+static unsigned dice(unsigned sides)
+{
+    dice_state = dice_state * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(dice_state >> 33) % sides;
+}
+
+static void anything_at_all(struct end *end, enum seen what)
+{
+    struct end *at = dice(4) ? end : end->other;
+    struct buf *buf;
+
+    (void)what;
+    if (!at->conn)
+        return;
+    switch (dice(12)) {
+    case 0:
+    case 1:
+    case 2:
+        buf = pattern_new(dice(60000) + 1, 0);
+        (void)!conn_write(at->conn, buf, 0, buf->len);
+        buf_unref(buf);
+        break;
+    case 3:
+        conn_pause(at->conn, dice(2));
+        break;
+    case 4:
+        conn_cork(at->conn);
+        break;
+    case 5:
+    case 6:
+        conn_uncork(at->conn);
+        break;
+    case 7:
+        conn_set_deadline(at->conn, dice(3) * 2000);
+        break;
+    case 8:
+        at->use_at_most = dice(2000);
+        break;
+    case 9:
+        conn_set_handler(at->conn, &end_handler, at);
+        break;
+    case 10:
+        if (dice(6) == 0) {
+            conn_close(at->conn);
+            at->conn = NULL;
+        }
+        break;
+    case 11:
+        if (dice(6) == 0) {
+            conn_close_flushed(at->conn, dice(2) * 2000);
+            at->conn = NULL;
+        }
+        break;
+    }
+}
+
+/* Whatever the owner does, in whatever callback: no harm, and on_closed at most once. */
+static void any_order_of_calls_is_safe(void **state)
+{
+    (void)state;
+    for (unsigned seed = 0; seed < 150; seed++) {
+        struct world world;
+
+        dice_state = seed;
+        begin(&world);
+        world.client_limits = dice(2) ? &small_limits : NULL;
+        world_connect(&world);
+        world.client.hook = anything_at_all;
+        world.server.hook = anything_at_all;
+        for (unsigned turn = 0; turn < 30; turn++) {
+            anything_at_all(dice(2) ? &world.client : &world.server, SEEN_INPUT);
+            world_turn(&world);
+        }
+        assert_true(world.client.closed <= 1 && world.server.closed <= 1);
+        assert_true(world.client.opened <= 1 && world.server.opened <= 1);
+        world.client.hook = world.server.hook = NULL;
+        for (unsigned turn = 0; turn < 10; turn++) /* what is flushed ends */
+            world_turn(&world);
+        world_fini(&world);
+    }
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(both_ends_open_once_and_talk),
     cmocka_unit_test(what_is_written_before_the_open_arrives),
@@ -612,6 +697,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_write_to_a_dead_peer_is_told_by_on_closed_alone),
     cmocka_unit_test(one_busy_peer_does_not_starve_the_loop),
     cmocka_unit_test(nagle_is_off),
+    cmocka_unit_test(any_order_of_calls_is_safe),
 };
 
 int main(void)
