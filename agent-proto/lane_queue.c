@@ -128,9 +128,21 @@ static void drop_to_key(struct lane_queue *queue, int64_t bound)
     drop_where(queue, is_video_before, key);
 }
 
+void lane_queue_hold(struct lane_queue *queue)
+{
+    queue->is_held = true;
+}
+
+void lane_queue_release(struct lane_queue *queue, int64_t now_us)
+{
+    queue->is_held = false;
+    for (unsigned i = 0; i < queue->count; i++)
+        slot_at(queue, i)->since_us = now_us;
+}
+
 static bool is_over(const struct lane_queue *queue, int64_t now_us)
 {
-    return lane_queue_age_us(queue, now_us) > queue->budget_us ||
+    return (!queue->is_held && lane_queue_age_us(queue, now_us) > queue->budget_us) ||
            queue->bytes > LANE_QUEUE_MAX_BYTES || queue->count >= LANE_QUEUE_MAX;
 }
 
@@ -152,6 +164,8 @@ void lane_queue_push(struct lane_queue *queue, struct frame *frame, int64_t now_
 {
     struct lane_queue_slot *slot;
 
+    if (queue->is_held && frame->segment != SEGMENT_NONE)
+        drop_where(queue, is_any, 0);
     if (is_video(queue, frame) && queue->needs_key) {
         if (!frame->is_key) {
             count_drop(queue, frame);

@@ -27,6 +27,7 @@ struct lane_queue {
     int64_t budget_us;
     unsigned video_tracks; /* bit per track */
     bool needs_key;        /* the video's next frame must be a key frame */
+    bool is_held;          /* nobody takes yet: keeps what came since a segment began */
     uint64_t dropped_frames, dropped_bytes;
 };
 
@@ -45,6 +46,11 @@ void lane_queue_trim(struct lane_queue *queue, int64_t now_us);
 
 /* The oldest frame, owned by the caller now; NULL when there is none. */
 struct frame *lane_queue_take(struct lane_queue *queue);
+
+/* While the lane isn't there yet: age doesn't count, a frame that begins a segment replaces all
+ * that waits. lane_queue_release ends it: the frames' time begins now. */
+void lane_queue_hold(struct lane_queue *queue);
+void lane_queue_release(struct lane_queue *queue, int64_t now_us);
 
 /* Drops all; the video goes on at a key frame. */
 void lane_queue_clear(struct lane_queue *queue);
