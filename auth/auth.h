@@ -42,11 +42,11 @@ struct auth_question {
 enum auth_answer {
     AUTH_ALLOW,
     AUTH_NO_CREDENTIAL,
-    AUTH_UNKNOWN,      /* malformed, forged, or no longer there */
+    AUTH_UNKNOWN, /* malformed, forged, or no longer there */
     AUTH_REVOKED,
     AUTH_EXPIRED,
     AUTH_NOT_YET,
-    AUTH_SCOPE,        /* also when the stream does not exist */
+    AUTH_SCOPE, /* also when the stream does not exist */
     AUTH_PROTOCOL,
     AUTH_NETWORK,
     AUTH_ORIGIN,

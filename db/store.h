@@ -3,8 +3,6 @@
  * Reads: any thread, through a store_reader of its own; tens of microseconds. Writes: from any
  * loop; one writer thread does them in order and calls back on the asking loop after commit.
  * Each change to what nodes cache appends to the change log in the same transaction.
- *
- * Ids are text: "cam_…", "agt_…", and for tokens the 16 hex digits of the token's public id.
  */
 #pragma once
 
@@ -12,21 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "base/loop.h"
-
-enum {
-    STORE_ID = 32,
-    STORE_NAME = 404, /* 100 characters of UTF-8, in bytes */
-    STORE_SLUG = 64,
-    STORE_KEY = 32,        /* Ed25519 public key, bytes */
-    STORE_SEAL_KEY = 65,   /* P-256 public key, uncompressed point, bytes */
-    STORE_SEALED = 2048,   /* a sealed camera URL, bytes */
-    STORE_URL_SHOWN = 512, /* host, port, path: no user, no password, no query */
-    STORE_LIST = 1024,     /* space-separated words */
-    STORE_TRACKS = 16384   /* packed Tracks message */
-};
+#include "db/rows.h"
 
 struct store;
 struct store_reader;
@@ -44,50 +30,6 @@ void store_close(struct store *store);
 int store_reader_open(struct store_reader **out, struct store *store) MUST_CHECK;
 void store_reader_close(struct store_reader *reader);
 
-struct store_agent {
-    char id[STORE_ID], name[STORE_NAME];
-    uint8_t key[STORE_KEY];
-    uint8_t seal_key[STORE_SEAL_KEY];
-    uint64_t epoch;                       /* the highest one seen */
-    int64_t created_s, seen_s, revoked_s; /* since 1970; 0: never */
-    char version[64], system[64];
-};
-
-struct store_sealed {
-    uint8_t bytes[STORE_SEALED];
-    size_t len; /* 0: none */
-};
-
-struct store_camera {
-    char id[STORE_ID], agent_id[STORE_ID], slug[STORE_SLUG], name[STORE_NAME];
-    char url_shown[STORE_URL_SHOWN];
-    struct store_sealed sealed, sealed_sub; /* to the agent's key */
-    bool is_always_on;
-    uint64_t revision; /* goes up with each change */
-    int64_t created_s;
-    struct {
-        uint8_t bytes[STORE_TRACKS];
-        size_t len;
-    } tracks; /* what it last sent, packed */
-};
-
-struct store_token {
-    char id[STORE_ID], label[STORE_NAME];
-    char cameras[STORE_LIST];   /* camera ids; "" : all (of the agent, if one is named) */
-    char agent_id[STORE_ID];    /* every camera of this agent; "": no such limit */
-    char protocols[STORE_LIST]; /* "" : all */
-    char networks[STORE_LIST];  /* CIDR; "" : all */
-    char origins[STORE_LIST];   /* web origins; "" : any */
-    int64_t not_before_s, expires_s, created_s, revoked_s; /* 0: no such limit, not revoked */
-    uint32_t viewers_max;                                  /* 0: no limit */
-};
-
-struct store_code { /* a one-time enrolment code, by the hash of it */
-    uint8_t hash[32];
-    char agent_name[STORE_NAME];
-    int64_t expires_s, used_s;
-};
-
 /* Reads: 0 and *out, -ERR_NOT_FOUND, -ERR_STORE. */
 int store_agent_find(struct store_reader *reader, const char *id,
                      struct store_agent *out) MUST_CHECK;
@@ -101,7 +43,8 @@ int store_token_find(struct store_reader *reader, const char *id,
                      struct store_token *out) MUST_CHECK;
 
 /* Lists: calls each for up to limit rows in order of id, beginning after the id `after` (""
- * for the first); each returns false to stop. */
+ * for the first); each returns false to stop. It may look things up by the same reader, but
+ * not begin the same list again. */
 int store_agent_list(struct store_reader *reader, const char *after, size_t limit,
                      bool (*each)(void *owner, const struct store_agent *agent),
                      void *owner) MUST_CHECK;
@@ -125,6 +68,7 @@ struct store_done {
     void *owner;
 };
 void store_agent_put(struct store *store, const struct store_agent *agent, struct store_done done);
+
 /* Uses the code up and makes the agent, by the code's name, or neither (-ERR_DENIED: unknown,
  * used or old). */
 void store_agent_enrol(struct store *store, const uint8_t code_hash[32],
@@ -132,6 +76,7 @@ void store_agent_enrol(struct store *store, const uint8_t code_hash[32],
 void store_agent_seen(struct store *store, const char *id, uint64_t epoch, const char *version,
                       const char *system);
 void store_agent_revoke(struct store *store, const char *id, struct store_done done);
+
 /* Revision 0 makes the camera; else changes it if that is still its revision (-ERR_EXISTS: it
  * changed meanwhile, or the slug is taken; -ERR_NOT_FOUND: no such camera or agent). */
 void store_camera_put(struct store *store, const struct store_camera *camera,
@@ -140,18 +85,12 @@ void store_camera_delete(struct store *store, const char *id, struct store_done 
 void store_camera_set_tracks(struct store *store, const char *id, const void *packed, size_t len);
 void store_token_put(struct store *store, const struct store_token *token, struct store_done done);
 void store_token_revoke(struct store *store, const char *id, struct store_done done);
+
 /* -ERR_TOO_MANY: a thousand codes wait already. */
 void store_code_put(struct store *store, const struct store_code *code, struct store_done done);
 
 /* The change log: what happened after sequence number `after`, in commit order. -ERR_NOT_FOUND:
  * the log no longer reaches back that far (65,536 are kept): drop all that is cached. */
-enum store_table { STORE_AGENTS = 1, STORE_CAMERAS, STORE_TOKENS };
-struct store_change {
-    uint64_t seq;
-    enum store_table table;
-    char id[STORE_ID];
-    bool is_gone; /* deleted or revoked */
-};
 int store_changes(struct store_reader *reader, uint64_t after, size_t limit,
                   bool (*each)(void *owner, const struct store_change *change),
                   void *owner) MUST_CHECK;
@@ -162,17 +101,6 @@ uint64_t store_last_change(struct store_reader *reader);
 int store_on_change(struct store *store, struct loop *loop, void (*call)(void *owner), void *owner);
 
 /* Metering, under (node, boot, sequence): the same batch again counts once. */
-struct store_usage {
-    char camera_id[STORE_ID], token_id[STORE_ID], protocol[16];
-    int64_t hour_s; /* the hour's start */
-    uint64_t bytes, seconds_ms;
-};
-struct store_usage_batch {
-    const char *node;
-    uint64_t boot, sequence;
-    const struct store_usage *rows; /* -ERR_TOO_MANY: more than 4096 */
-    size_t count;
-};
 void store_usage_put(struct store *store, const struct store_usage_batch *batch,
                      struct store_done done);
 
