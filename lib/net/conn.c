@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -25,6 +26,10 @@ const struct conn_limits conn_limits_default = {
 
 #define CONN_OF(pointer, member)                                                                   \
     ((struct conn *)(void *)((char *)(pointer)-offsetof(struct conn, member)))
+
+/* Connections that only their flushing keeps, of all loops. */
+static pthread_mutex_t ownerless_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct list ownerless = {&ownerless, &ownerless};
 
 static void on_timer(struct loop_timer *timer);
 static void on_read_again(struct loop_timer *timer);
@@ -46,6 +51,7 @@ int conn_new(struct conn **out, struct loop *loop, const struct conn_limits *lim
 
     if (!conn)
         return -ENOMEM;
+    list_init(&conn->ownerless);
     conn->loop = loop;
     conn->fd = -1;
     conn->limits = limits ? *limits : conn_limits_default;
@@ -91,10 +97,44 @@ void conn_set_deadline(struct conn *conn, int64_t delay_us)
     conn_arm(conn);
 }
 
+static void ownerless_move(struct conn *conn, bool is_ownerless)
+{
+    pthread_mutex_lock(&ownerless_mutex);
+    list_remove(&conn->ownerless);
+    if (is_ownerless)
+        list_append(&ownerless, &conn->ownerless);
+    pthread_mutex_unlock(&ownerless_mutex);
+}
+
+static struct conn *ownerless_find(const struct loop *loop)
+{
+    struct conn *found = NULL;
+
+    pthread_mutex_lock(&ownerless_mutex);
+    list_for_each (link, after, &ownerless) {
+        struct conn *conn = list_entry(link, struct conn, ownerless);
+
+        if (conn->loop == loop)
+            found = conn;
+    }
+    pthread_mutex_unlock(&ownerless_mutex);
+    return found;
+}
+
+void conn_close_ownerless(struct loop *loop)
+{
+    struct conn *conn;
+
+    while ((conn = ownerless_find(loop)))
+        conn_shut(conn);
+}
+
 void conn_shut(struct conn *conn)
 {
     if (conn->state == CONN_CLOSED)
         return;
+    if (conn->state >= CONN_FLUSHING)
+        ownerless_move(conn, false);
     conn->state = CONN_CLOSED;
     loop_io_watch(&conn->io, 0);
     loop_timer_stop(&conn->timer);
@@ -155,6 +195,7 @@ void conn_close_flushed(struct conn *conn, int64_t wait_us)
         return;
     }
     conn->state = CONN_FLUSHING;
+    ownerless_move(conn, true);
     conn->owner_deadline_us = 0;
     loop_timer_stop(&conn->read_timer);
     conn_set_phase_deadline(conn, wait_us);
@@ -297,6 +338,18 @@ static void conn_tell_opened(struct conn *conn)
     conn_read_held(conn);
 }
 
+/* A write failed. What the peer said before it went (an error, often) comes first. */
+static void conn_fail_writing(struct conn *conn)
+{
+    int err = conn->pending_err;
+
+    conn->pending_err = 0;
+    if (conn_can_read(conn))
+        (void)!conn_read_turn(conn);
+    if (conn->state <= CONN_OPEN)
+        conn_fail(conn, err);
+}
+
 static void on_turn_end(struct loop_task *task)
 {
     struct conn *conn = CONN_OF(task, turn_task);
@@ -311,10 +364,12 @@ static void on_turn_end(struct loop_task *task)
         err = conn_offer_kept(conn);
     if (conn->state > CONN_OPEN)
         return;
-    if (err == 0)
-        err = conn->pending_err;
-    if (err < 0 && conn->handler)
+    if (!conn->handler)
+        return;
+    if (err < 0)
         conn_fail(conn, err);
+    else if (conn->pending_err)
+        conn_fail_writing(conn);
     else
         conn_watch(conn);
 }

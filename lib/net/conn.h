@@ -105,6 +105,9 @@ void conn_close(struct conn *conn);
 /* After the queued output was written, at most wait_us from now; callbacks stop at once. */
 void conn_close_flushed(struct conn *conn, int64_t wait_us);
 
+/* Before loop_free: closes at once what conn_close_flushed still keeps on the loop. */
+void conn_close_ownerless(struct loop *loop);
+
 struct loop *conn_loop(const struct conn *conn);
 const struct addr *conn_peer(const struct conn *conn);
 const struct addr *conn_local(const struct conn *conn);

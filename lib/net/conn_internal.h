@@ -1,6 +1,7 @@
 /* net/conn_internal.h: what the files of the connection share. */
 #pragma once
 
+#include "base/list.h"
 #include "net/conn.h"
 #include "net/out_queue.h"
 #include "net/tls_session.h"
@@ -32,6 +33,7 @@ struct conn {
     struct loop_timer read_timer; /* reads again in the next turn what TLS holds back */
     struct loop_task turn_task;   /* things to tell the owner outside its own calls */
     struct loop_task free_task;
+    struct list ownerless; /* on the list of those that conn_close_flushed left */
 
     enum conn_state state;
     struct conn_limits limits;
@@ -88,7 +90,10 @@ void conn_on_io(struct loop_io *io, unsigned events);
 int conn_connected(struct conn *conn) MUST_CHECK;
 int conn_handshake(struct conn *conn) MUST_CHECK;
 
-/* Reads and gives out, for one turn. May close. */
+/* Reads and gives out, for one turn. 0 or the error that ends the connection. May close. */
+int conn_read_turn(struct conn *conn) MUST_CHECK;
+
+/* The same, and ends it. */
 void conn_read(struct conn *conn);
 
 /* The kernel doesn't know what OpenSSL holds: reads it in the next turn. */

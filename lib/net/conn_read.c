@@ -160,8 +160,7 @@ void conn_read_held(struct conn *conn)
         loop_timer_start(&conn->read_timer, 0);
 }
 
-/* Reads and gives out. 0 or the error that ends the connection. */
-static int conn_read_turn(struct conn *conn)
+int conn_read_turn(struct conn *conn)
 {
     size_t done = 0;
     int err = 0;

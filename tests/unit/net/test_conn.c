@@ -549,6 +549,45 @@ static void a_write_to_a_dead_peer_is_told_by_on_closed_alone(void **state)
     world_fini(&world);
 }
 
+static void the_last_words_of_a_peer_come_before_the_failed_write(void **state)
+{
+    struct linger hard = {.l_onoff = 1};
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world_open(&world);
+    for (int i = 0; i < 4; i++)
+        world_turn(&world); /* the session ticket is through */
+    say(&world.server, "453 bye");
+    setsockopt(conn_fd(world.server.conn), SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    conn_close(world.server.conn);
+    world.server.conn = NULL;
+    (void)!conn_write_copy(world.client.conn, "x", 1);
+    assert_int_equal(conn_write_copy(world.client.conn, "x", 1), -ERR_CLOSED);
+    UNTIL(&world, world.client.closed);
+    if (!over_tls) /* OpenSSL says no more after a failure */
+        assert_true(has_got(&world.client, "453 bye"));
+    world_fini(&world);
+}
+
+static void what_is_being_flushed_ends_with_its_loop(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world_open(&world);
+    conn_pause(world.server.conn, true);
+    fill(&world.client);
+    conn_close_flushed(world.client.conn, 3600000000);
+    world.client.conn = NULL;
+    conn_close_ownerless(world.loop);
+    conn_pause(world.server.conn, false);
+    UNTIL(&world, world.server.closed);
+    world_fini(&world);
+}
+
 static void one_busy_peer_does_not_starve_the_loop(void **state)
 {
     struct buf *buf = pattern_new(3 << 20, 0);
@@ -695,6 +734,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_peer_that_says_nothing_is_closed),
     cmocka_unit_test(a_first_byte_in_time_ends_that_deadline),
     cmocka_unit_test(a_write_to_a_dead_peer_is_told_by_on_closed_alone),
+    cmocka_unit_test(the_last_words_of_a_peer_come_before_the_failed_write),
+    cmocka_unit_test(what_is_being_flushed_ends_with_its_loop),
     cmocka_unit_test(one_busy_peer_does_not_starve_the_loop),
     cmocka_unit_test(nagle_is_off),
     cmocka_unit_test(any_order_of_calls_is_safe),
