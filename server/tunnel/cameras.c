@@ -14,7 +14,7 @@ struct camera_row {
 };
 
 struct camera_list {
-    struct session *session;
+    struct agent_session *session;
     struct camera_row rows[CAMERAS_PER_MESSAGE];
     Culvert__Camera *row_of[CAMERAS_PER_MESSAGE];
     unsigned count;
@@ -33,7 +33,7 @@ static void send_rows(struct camera_list *list, bool more)
     cameras.more = more;
     envelope.body_case = CULVERT__ENVELOPE__BODY_CAMERAS;
     envelope.cameras = &cameras;
-    list->err = session_send(list->session, &envelope);
+    list->err = agent_session_send(list->session, &envelope);
     list->count = 0;
 }
 
@@ -62,7 +62,7 @@ static bool add_row(void *owner, const struct store_camera *camera)
     return list->err == 0;
 }
 
-int cameras_send(struct session *session)
+int cameras_send(struct agent_session *session)
 {
     struct camera_list *list = malloc(sizeof(*list));
     int err;

@@ -15,7 +15,7 @@
 
 /* Waits for the store. Holds the session. */
 struct enrolment {
-    struct session *session;
+    struct agent_session *session;
     struct store_agent agent;
 };
 
@@ -24,7 +24,7 @@ static void make_agent_id(char out[STORE_ID])
     (void)!snprintf(out, STORE_ID, "agt_%016llx", (unsigned long long)random_u64());
 }
 
-static void send_enrolled(struct session *session, const struct store_agent *agent)
+static void send_enrolled(struct agent_session *session, const struct store_agent *agent)
 {
     Culvert__Envelope envelope;
     Culvert__Enrolled enrolled;
@@ -39,36 +39,38 @@ static void send_enrolled(struct session *session, const struct store_agent *age
     envelope.body_case = CULVERT__ENVELOPE__BODY_ENROLLED;
     envelope.enrolled = &enrolled;
     LOG(LOG_INFO, "agent", made.id, "enrolled", KV_S("name", made.name));
-    (void)!session_send(session, &envelope); /* if it got lost, the agent says so */
-    session_close_flushed(session);
+    (void)!agent_session_send(session, &envelope); /* if it got lost, the agent says so */
+    agent_session_close_flushed(session);
 }
 
 static void on_stored(void *owner, int err)
 {
     struct enrolment *enrolment = owner;
-    struct session *session = enrolment->session;
+    struct agent_session *session = enrolment->session;
 
     if (session->tunnel && err == 0) {
         send_enrolled(session, &enrolment->agent);
     } else if (session->tunnel && err == -ERR_DENIED) {
         wrong_codes_add(session->tunnel, conn_peer(session->conn));
-        (void)!session_refuse(
-            session, (struct session_words){CULVERT__REFUSED__CODE__CODE,
-                                            "this code is unknown, was used, or is older than 15 "
-                                            "minutes: make a new one in the dashboard",
-                                            0});
+        (void)!agent_session_refuse(
+            session,
+            (struct agent_session_words){CULVERT__REFUSED__CODE__CODE,
+                                         "this code is unknown, was used, or is older than 15 "
+                                         "minutes: make a new one in the dashboard",
+                                         0});
     } else if (session->tunnel) {
-        (void)!session_refuse(session, (struct session_words){CULVERT__REFUSED__CODE__BUSY,
-                                                              "the server can't write this down "
-                                                              "now: try again",
-                                                              0});
+        (void)!agent_session_refuse(session,
+                                    (struct agent_session_words){CULVERT__REFUSED__CODE__BUSY,
+                                                                 "the server can't write this down "
+                                                                 "now: try again",
+                                                                 0});
     }
-    session_release(session);
+    agent_session_release(session);
     free(enrolment);
 }
 
 /* The agent holds the private key of what it shows, and speaks on this very connection. */
-static bool is_proved(const struct session *session, const Culvert__Enrol *enrol)
+static bool is_proved(const struct agent_session *session, const Culvert__Enrol *enrol)
 {
     uint8_t signed_bytes[PROTO_SIGNED_MAX];
     size_t len;
@@ -89,26 +91,27 @@ static bool can_seal_to(const uint8_t *seal_key)
     return hpke_seal(&context, seal_key, (struct hpke_bytes){"", 0}, sealed) == 0;
 }
 
-static int refuse_early(struct session *session, const Culvert__Enrol *enrol)
+static int refuse_early(struct agent_session *session, const Culvert__Enrol *enrol)
 {
     if (versions_choose(enrol->versions) < 0)
-        return session_refuse(session,
-                              (struct session_words){
-                                  CULVERT__REFUSED__CODE__VERSION,
-                                  "no version in common: update the older of agent and server", 0});
+        return agent_session_refuse(
+            session, (struct agent_session_words){
+                         CULVERT__REFUSED__CODE__VERSION,
+                         "no version in common: update the older of agent and server", 0});
     if (wrong_codes_is_over(session->tunnel, conn_peer(session->conn)))
-        return session_refuse(session,
-                              (struct session_words){CULVERT__REFUSED__CODE__BUSY,
-                                                     "too many wrong codes from this address: try "
-                                                     "again in 15 minutes",
-                                                     0});
+        return agent_session_refuse(
+            session, (struct agent_session_words){CULVERT__REFUSED__CODE__BUSY,
+                                                  "too many wrong codes from this address: try "
+                                                  "again in 15 minutes",
+                                                  0});
     if (!is_proved(session, enrol) || !can_seal_to(enrol->seal_key.data))
-        return session_refuse(session, (struct session_words){CULVERT__REFUSED__CODE__PROTOCOL,
-                                                              "the keys are not proved", 0});
+        return agent_session_refuse(session,
+                                    (struct agent_session_words){CULVERT__REFUSED__CODE__PROTOCOL,
+                                                                 "the keys are not proved", 0});
     return 0;
 }
 
-int enrol_take(struct session *session, const Culvert__Enrol *enrol)
+int enrol_take(struct agent_session *session, const Culvert__Enrol *enrol)
 {
     struct enrolment *enrolment;
     uint8_t hash[SHA256_BYTES];

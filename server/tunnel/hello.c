@@ -10,7 +10,8 @@ static const char unknown_text[] =
     "this server does not know this agent: enrol it with a code from the dashboard";
 
 /* 0 and the record, or refused. The same words for no such agent and for a wrong signature. */
-static int prove(struct session *session, const Culvert__Hello *hello, struct store_agent *agent)
+static int prove(struct agent_session *session, const Culvert__Hello *hello,
+                 struct store_agent *agent)
 {
     uint8_t signed_bytes[PROTO_SIGNED_MAX];
     size_t len = proof_bytes(&session->proof, NULL, signed_bytes);
@@ -19,21 +20,24 @@ static int prove(struct session *session, const Culvert__Hello *hello, struct st
     if (strlen(hello->agent_id) < STORE_ID && hello->signature.len == ED25519_SIGNATURE)
         err = store_agent_find(session->tunnel->env.reader, hello->agent_id, agent);
     if (err == -ERR_STORE)
-        return session_refuse(session, (struct session_words){CULVERT__REFUSED__CODE__BUSY,
-                                                              "the database can't be read", 0});
+        return agent_session_refuse(session,
+                                    (struct agent_session_words){CULVERT__REFUSED__CODE__BUSY,
+                                                                 "the database can't be read", 0});
     if (err == 0)
         err = ed25519_verify(agent->key, signed_bytes, len, hello->signature.data);
     if (err < 0)
-        return session_refuse(session, (struct session_words){CULVERT__REFUSED__CODE__UNKNOWN_AGENT,
-                                                              unknown_text, 0});
+        return agent_session_refuse(
+            session,
+            (struct agent_session_words){CULVERT__REFUSED__CODE__UNKNOWN_AGENT, unknown_text, 0});
     if (agent->revoked_s)
-        return session_refuse(
-            session, (struct session_words){CULVERT__REFUSED__CODE__REVOKED,
-                                            "this agent was revoked: enrol it again to use it", 0});
+        return agent_session_refuse(
+            session,
+            (struct agent_session_words){CULVERT__REFUSED__CODE__REVOKED,
+                                         "this agent was revoked: enrol it again to use it", 0});
     return 0;
 }
 
-static int welcome(struct session *session, const struct store_agent *agent, int version)
+static int welcome(struct agent_session *session, const struct store_agent *agent, int version)
 {
     const struct tunnel_env *env = &session->tunnel->env;
     Culvert__Envelope envelope;
@@ -55,11 +59,11 @@ static int welcome(struct session *session, const struct store_agent *agent, int
     message.heartbeat_ms = CONTROL_HEARTBEAT_US / 1000;
     envelope.body_case = CULVERT__ENVELOPE__BODY_WELCOME;
     envelope.welcome = &message;
-    return session_send(session, &envelope);
+    return agent_session_send(session, &envelope);
 }
 
 /* From here on it is one of ours. */
-static int let_in(struct session *session, const Culvert__Hello *hello,
+static int let_in(struct agent_session *session, const Culvert__Hello *hello,
                   const struct store_agent *agent)
 {
     struct tunnel *tunnel = session->tunnel;
@@ -86,7 +90,7 @@ static int let_in(struct session *session, const Culvert__Hello *hello,
     return 0;
 }
 
-int hello_take(struct session *session, const Culvert__Hello *hello)
+int hello_take(struct agent_session *session, const Culvert__Hello *hello)
 {
     struct store_agent agent;
     int err;
@@ -97,15 +101,15 @@ int hello_take(struct session *session, const Culvert__Hello *hello)
         return err;
     memcpy(session->relay.id, agent.id, sizeof(session->relay.id));
     if (versions_choose(hello->versions) < 0)
-        return session_refuse(session,
-                              (struct session_words){
-                                  CULVERT__REFUSED__CODE__VERSION,
-                                  "no version in common: update the older of agent and server", 0});
+        return agent_session_refuse(
+            session, (struct agent_session_words){
+                         CULVERT__REFUSED__CODE__VERSION,
+                         "no version in common: update the older of agent and server", 0});
     if (hello->epoch <= agent.epoch || hello->epoch > INT64_MAX / 2)
-        return session_refuse(session,
-                              (struct session_words){CULVERT__REFUSED__CODE__STALE_EPOCH,
-                                                     "a newer connection of this agent is known",
-                                                     agent.epoch});
+        return agent_session_refuse(
+            session,
+            (struct agent_session_words){CULVERT__REFUSED__CODE__STALE_EPOCH,
+                                         "a newer connection of this agent is known", agent.epoch});
     session->relay.epoch = hello->epoch;
     return let_in(session, hello, &agent);
 }

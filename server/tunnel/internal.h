@@ -22,8 +22,8 @@ struct wrong_codes {
 struct tunnel {
     struct tunnel_env env;
     struct list strangers; /* struct stranger: no preface yet */
-    struct list sessions;  /* struct session */
-    struct list lanes;     /* struct lane */
+    struct list sessions;  /* struct agent_session */
+    struct list lanes;     /* struct ingest */
     struct loop_timer tick;
     uint64_t last_change; /* of the store, followed so far */
     unsigned unproved;    /* strangers, and sessions and lanes that are not let in yet */
@@ -34,24 +34,24 @@ struct tunnel {
 };
 
 /* Each takes the connection; its input so far is offered to it. */
-void session_open(struct tunnel *tunnel, struct conn *conn);
-void lane_open(struct tunnel *tunnel, struct conn *conn);
+void agent_session_open(struct tunnel *tunnel, struct conn *conn);
+void ingest_open(struct tunnel *tunnel, struct conn *conn);
 
-struct session;
-struct lane;
-void session_tick(struct session *session, int64_t now_us);
-void session_drain(struct session *session);
+struct agent_session;
+struct ingest;
+void agent_session_tick(struct agent_session *session, int64_t now_us);
+void agent_session_drain(struct agent_session *session);
 
 /* Something changed in the store: is it still let in? May close. */
-void session_review(struct session *session);
-void lane_review(struct lane *lane);
+void agent_session_review(struct agent_session *session);
+void ingest_review(struct ingest *ingest);
 
 /* Closes without a word, and frees as soon as nobody holds it. */
-void session_close(struct session *session);
-void lane_close(struct lane *lane);
+void agent_session_close(struct agent_session *session);
+void ingest_close(struct ingest *ingest);
 
-struct session *session_of(struct list *link);
-struct lane *lane_of(struct list *link);
+struct agent_session *agent_session_of(struct list *link);
+struct ingest *ingest_of(struct list *link);
 
 /* Enrolment's part of a session (enrol.c). */
 struct enrol_answer {

@@ -11,25 +11,25 @@
 enum { FLUSH_US = 2000000, DRAIN_MS = 10000, HOLD_REPLACED_MS = 30000, SENTENCE = 192 };
 
 /* What the relay, on its own loop, asks of an agent. */
-struct session_post {
+struct agent_session_post {
     struct loop_task task;
-    struct session *session;
-    void (*run)(struct session *session, const struct session_post *post);
+    struct agent_session *session;
+    void (*run)(struct agent_session *session, const struct agent_session_post *post);
     char camera_id[STORE_ID], reason[SENTENCE];
     uint8_t ticket[RELAY_TICKET];
 };
 
-struct session *session_of(struct list *link)
+struct agent_session *agent_session_of(struct list *link)
 {
-    return list_entry(link, struct session, link);
+    return list_entry(link, struct agent_session, link);
 }
 
 static void free_session(struct loop_task *task)
 {
-    free(list_entry(task, struct session, gone));
+    free(list_entry(task, struct agent_session, gone));
 }
 
-void session_release(struct session *session)
+void agent_session_release(struct agent_session *session)
 {
     if (--session->holds > 0)
         return;
@@ -39,11 +39,11 @@ void session_release(struct session *session)
 
 static void on_released(struct relay_agent *agent)
 {
-    session_release((struct session *)(void *)agent);
+    agent_session_release((struct agent_session *)(void *)agent);
 }
 
 /* The connection is closed, or closing by itself. */
-static void end(struct session *session)
+static void end(struct agent_session *session)
 {
     struct tunnel *tunnel = session->tunnel;
 
@@ -57,33 +57,33 @@ static void end(struct session *session)
     else
         tunnel->unproved--;
     if (session->is_known && tunnel->is_closing)
-        session_release(session);
+        agent_session_release(session);
     else if (session->is_known)
         relay_agent_gone(tunnel->env.relay, &session->relay, on_released);
-    session_release(session);
+    agent_session_release(session);
 }
 
-void session_close(struct session *session)
+void agent_session_close(struct agent_session *session)
 {
     conn_close(session->conn);
     end(session);
 }
 
-void session_close_flushed(struct session *session)
+void agent_session_close_flushed(struct agent_session *session)
 {
     if (session->conn)
         conn_close_flushed(session->conn, FLUSH_US);
     end(session);
 }
 
-int session_send(struct session *session, Culvert__Envelope *envelope)
+int agent_session_send(struct agent_session *session, Culvert__Envelope *envelope)
 {
     if (!session->tunnel)
         return -ERR_CLOSED;
     return control_send(&session->control, envelope, loop_now_us(session->loop));
 }
 
-int session_refuse(struct session *session, struct session_words words)
+int agent_session_refuse(struct agent_session *session, struct agent_session_words words)
 {
     Culvert__Refused refused;
     char text[SENTENCE];
@@ -98,11 +98,11 @@ int session_refuse(struct session *session, struct session_words words)
     LOG(LOG_WARN, "agent", session->relay.id, "refused", KV_S("reason", words.text));
     session->tunnel->counters.refused++;
     control_refuse(&session->control, &refused, loop_now_us(session->loop));
-    session_close_flushed(session);
+    agent_session_close_flushed(session);
     return -ERR_DENIED;
 }
 
-static void say_goodbye(struct session *session, const char *reason, uint32_t hold_ms)
+static void say_goodbye(struct agent_session *session, const char *reason, uint32_t hold_ms)
 {
     Culvert__Envelope envelope;
     Culvert__Goodbye goodbye;
@@ -116,10 +116,10 @@ static void say_goodbye(struct session *session, const char *reason, uint32_t ho
     goodbye.deadline_ms = hold_ms ? 0 : DRAIN_MS;
     envelope.body_case = CULVERT__ENVELOPE__BODY_GOODBYE;
     envelope.goodbye = &goodbye;
-    (void)!session_send(session, &envelope); /* it closes either way */
+    (void)!agent_session_send(session, &envelope); /* it closes either way */
 }
 
-void session_drain(struct session *session)
+void agent_session_drain(struct agent_session *session)
 {
     if (session->control.state != CONTROL_READY)
         return;
@@ -128,17 +128,17 @@ void session_drain(struct session *session)
 
 static void post_run(struct loop_task *task)
 {
-    struct session_post *post = list_entry(task, struct session_post, task);
+    struct agent_session_post *post = list_entry(task, struct agent_session_post, task);
 
     if (post->session->tunnel)
         post->run(post->session, post);
     free(post);
 }
 
-static void post_to(struct relay_agent *agent, const struct session_post *message)
+static void post_to(struct relay_agent *agent, const struct agent_session_post *message)
 {
-    struct session_post *post = malloc(sizeof(*post));
-    struct session *session = (struct session *)(void *)agent;
+    struct agent_session_post *post = malloc(sizeof(*post));
+    struct agent_session *session = (struct agent_session *)(void *)agent;
 
     if (!post) {
         LOG(LOG_ERROR, "agent", agent->id, "message-lost", KV_ERR(ENOMEM));
@@ -150,19 +150,19 @@ static void post_to(struct relay_agent *agent, const struct session_post *messag
     loop_post(session->loop, &post->task);
 }
 
-static void end_on_error(struct session *session, int err)
+static void end_on_error(struct agent_session *session, int err)
 {
     if (err == 0 || !session->tunnel)
         return;
     LOG(LOG_WARN, "agent", session->relay.id, "control-lost", KV_ERR(err));
-    session_close(session);
+    agent_session_close(session);
 }
 
-static void run_start(struct session *session, const struct session_post *post)
+static void run_start(struct agent_session *session, const struct agent_session_post *post)
 {
     Culvert__Envelope envelope;
     Culvert__Start start;
-    struct session_post copy = *post;
+    struct agent_session_post copy = *post;
 
     culvert__envelope__init(&envelope);
     culvert__start__init(&start);
@@ -170,43 +170,43 @@ static void run_start(struct session *session, const struct session_post *post)
     start.ticket = (ProtobufCBinaryData){sizeof(copy.ticket), copy.ticket};
     envelope.body_case = CULVERT__ENVELOPE__BODY_START;
     envelope.start = &start;
-    end_on_error(session, session_send(session, &envelope));
+    end_on_error(session, agent_session_send(session, &envelope));
 }
 
-static void run_stop(struct session *session, const struct session_post *post)
+static void run_stop(struct agent_session *session, const struct agent_session_post *post)
 {
     Culvert__Envelope envelope;
     Culvert__Stop stop;
-    struct session_post copy = *post;
+    struct agent_session_post copy = *post;
 
     culvert__envelope__init(&envelope);
     culvert__stop__init(&stop);
     stop.camera_id = copy.camera_id;
     envelope.body_case = CULVERT__ENVELOPE__BODY_STOP;
     envelope.stop = &stop;
-    end_on_error(session, session_send(session, &envelope));
+    end_on_error(session, agent_session_send(session, &envelope));
 }
 
-static void run_cameras(struct session *session, const struct session_post *post)
+static void run_cameras(struct agent_session *session, const struct agent_session_post *post)
 {
     (void)post;
     end_on_error(session, cameras_send(session));
 }
 
-static void run_drop(struct session *session, const struct session_post *post)
+static void run_drop(struct agent_session *session, const struct agent_session_post *post)
 {
-    session_review(session);
+    agent_session_review(session);
     if (!session->tunnel)
         return; /* its key was revoked: it was told */
     LOG(LOG_INFO, "agent", session->relay.id, "dropped", KV_S("reason", post->reason));
     say_goodbye(session, post->reason, HOLD_REPLACED_MS);
-    session_close_flushed(session);
+    agent_session_close_flushed(session);
 }
 
 static void relay_start(struct relay_agent *agent, const char *camera_id,
                         const uint8_t ticket[RELAY_TICKET])
 {
-    struct session_post post = {.run = run_start};
+    struct agent_session_post post = {.run = run_start};
 
     (void)!snprintf(post.camera_id, sizeof(post.camera_id), "%s", camera_id);
     memcpy(post.ticket, ticket, sizeof(post.ticket));
@@ -215,7 +215,7 @@ static void relay_start(struct relay_agent *agent, const char *camera_id,
 
 static void relay_stop(struct relay_agent *agent, const char *camera_id)
 {
-    struct session_post post = {.run = run_stop};
+    struct agent_session_post post = {.run = run_stop};
 
     (void)!snprintf(post.camera_id, sizeof(post.camera_id), "%s", camera_id);
     post_to(agent, &post);
@@ -223,14 +223,14 @@ static void relay_stop(struct relay_agent *agent, const char *camera_id)
 
 static void relay_cameras(struct relay_agent *agent)
 {
-    struct session_post post = {.run = run_cameras};
+    struct agent_session_post post = {.run = run_cameras};
 
     post_to(agent, &post);
 }
 
 static void relay_drop(struct relay_agent *agent, const char *reason)
 {
-    struct session_post post = {.run = run_drop};
+    struct agent_session_post post = {.run = run_drop};
 
     (void)!snprintf(post.reason, sizeof(post.reason), "%s", reason);
     post_to(agent, &post);
@@ -238,7 +238,7 @@ static void relay_drop(struct relay_agent *agent, const char *reason)
 
 /* ---- what agents say ---- */
 
-static int take_state(struct session *session, const Culvert__Envelope *message)
+static int take_state(struct agent_session *session, const Culvert__Envelope *message)
 {
     static const enum camera_state states[] = {
         [CULVERT__CAMERA_STATE__STATE__IDLE] = CAMERA_IDLE,
@@ -260,7 +260,7 @@ static int take_state(struct session *session, const Culvert__Envelope *message)
     return 0;
 }
 
-static int take_stats(struct session *session, const Culvert__Envelope *message)
+static int take_stats(struct agent_session *session, const Culvert__Envelope *message)
 {
     for (size_t i = 0; i < message->stats->n_lanes; i++) {
         const Culvert__LaneStats *lane = message->stats->lanes[i];
@@ -274,36 +274,36 @@ static int take_stats(struct session *session, const Culvert__Envelope *message)
     return 0;
 }
 
-static int take_goodbye(struct session *session, const Culvert__Envelope *message)
+static int take_goodbye(struct agent_session *session, const Culvert__Envelope *message)
 {
     (void)message;
-    session_close_flushed(session);
+    agent_session_close_flushed(session);
     return 0;
 }
 
-static int take_refused(struct session *session, const Culvert__Envelope *message)
+static int take_refused(struct agent_session *session, const Culvert__Envelope *message)
 {
     char text[SENTENCE];
 
     LOG(LOG_WARN, "agent", session->relay.id, "agent-refused-us",
         KV_S("reason", text_clean(text, sizeof(text), message->refused->text)));
-    session_close_flushed(session);
+    agent_session_close_flushed(session);
     return 0;
 }
 
-static int take_hello(struct session *session, const Culvert__Envelope *message)
+static int take_hello(struct agent_session *session, const Culvert__Envelope *message)
 {
     return hello_take(session, message->hello);
 }
 
-static int take_enrol(struct session *session, const Culvert__Envelope *message)
+static int take_enrol(struct agent_session *session, const Culvert__Envelope *message)
 {
     return enrol_take(session, message->enrol);
 }
 
 static const struct {
     Culvert__Envelope__BodyCase body;
-    int (*take)(struct session *session, const Culvert__Envelope *message);
+    int (*take)(struct agent_session *session, const Culvert__Envelope *message);
 } rows[] = {
     {CULVERT__ENVELOPE__BODY_HELLO, take_hello},
     {CULVERT__ENVELOPE__BODY_ENROL, take_enrol},
@@ -315,7 +315,7 @@ static const struct {
 
 static int on_message(void *owner, const Culvert__Envelope *message)
 {
-    struct session *session = owner;
+    struct agent_session *session = owner;
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (rows[i].body == message->body_case)
@@ -325,7 +325,7 @@ static int on_message(void *owner, const Culvert__Envelope *message)
 
 static int on_write(void *owner, const void *bytes, size_t len)
 {
-    struct session *session = owner;
+    struct agent_session *session = owner;
 
     return session->conn ? conn_write_copy(session->conn, bytes, len) : -ERR_CLOSED;
 }
@@ -334,7 +334,7 @@ static const struct control_handler control_handler = {.write = on_write, .on_me
 
 /* ---- the connection ---- */
 
-static int send_challenge(struct session *session)
+static int send_challenge(struct agent_session *session)
 {
     Culvert__Envelope envelope;
     Culvert__Challenge challenge;
@@ -349,12 +349,12 @@ static int send_challenge(struct session *session)
     envelope.body_case = CULVERT__ENVELOPE__BODY_CHALLENGE;
     envelope.challenge = &challenge;
     session->is_challenged = true;
-    return session_send(session, &envelope);
+    return agent_session_send(session, &envelope);
 }
 
 static ssize_t on_input(void *owner, struct conn *conn, const uint8_t *bytes, size_t len)
 {
-    struct session *session = owner;
+    struct agent_session *session = owner;
     ssize_t used = control_input(&session->control, bytes, len, loop_now_us(session->loop));
 
     (void)conn;
@@ -367,7 +367,7 @@ static ssize_t on_input(void *owner, struct conn *conn, const uint8_t *bytes, si
         LOG(LOG_WARN, "agent", session->relay.id, "control-refused", KV_ERR((int)used),
             KV_S("reason", session->control.reason ? session->control.reason : ""));
         session->tunnel->counters.refused++;
-        session_close_flushed(session);
+        agent_session_close_flushed(session);
         return (ssize_t)len;
     }
     return used;
@@ -375,7 +375,7 @@ static ssize_t on_input(void *owner, struct conn *conn, const uint8_t *bytes, si
 
 static void on_closed(void *owner, struct conn *conn, int err)
 {
-    struct session *session = owner;
+    struct agent_session *session = owner;
 
     (void)conn;
     if (session->is_let_in)
@@ -393,9 +393,9 @@ static const struct conn_limits conn_limits = {
     .first_byte_us = 10 * 1000000,
 };
 
-void session_open(struct tunnel *tunnel, struct conn *conn)
+void agent_session_open(struct tunnel *tunnel, struct conn *conn)
 {
-    struct session *session = calloc(1, sizeof(*session));
+    struct agent_session *session = calloc(1, sizeof(*session));
     int err = session ? 0 : -ENOMEM;
 
     if (err == 0)
@@ -424,7 +424,7 @@ void session_open(struct tunnel *tunnel, struct conn *conn)
     conn_set_handler(conn, &conn_handler, session);
 }
 
-void session_tick(struct session *session, int64_t now_us)
+void agent_session_tick(struct agent_session *session, int64_t now_us)
 {
     int err;
 
@@ -435,10 +435,10 @@ void session_tick(struct session *session, int64_t now_us)
         return;
     LOG(LOG_WARN, "agent", session->relay.id, "control-lost", KV_ERR(err),
         KV_S("reason", session->control.reason ? session->control.reason : ""));
-    session_close(session);
+    agent_session_close(session);
 }
 
-void session_review(struct session *session)
+void agent_session_review(struct agent_session *session)
 {
     struct store_agent agent;
     int err;
@@ -447,7 +447,8 @@ void session_review(struct session *session)
         return;
     err = store_agent_find(session->tunnel->env.reader, session->relay.id, &agent);
     if (err == -ERR_NOT_FOUND || (err == 0 && agent.revoked_s))
-        (void)!session_refuse(
-            session, (struct session_words){CULVERT__REFUSED__CODE__REVOKED,
-                                            "this agent was revoked: enrol it again to use it", 0});
+        (void)!agent_session_refuse(
+            session,
+            (struct agent_session_words){CULVERT__REFUSED__CODE__REVOKED,
+                                         "this agent was revoked: enrol it again to use it", 0});
 }

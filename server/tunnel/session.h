@@ -9,7 +9,7 @@
 #include "agent-proto/message.h"
 #include "server/tunnel/internal.h"
 
-struct session {
+struct agent_session {
     struct relay_agent relay; /* first: what the relay knows of it */
     struct conn *conn;        /* NULL once closed */
     struct control control;
@@ -25,25 +25,25 @@ struct session {
     uint8_t seal_key[STORE_SEAL_KEY];
 };
 
-struct session_words {
+struct agent_session_words {
     Culvert__Refused__Code code;
     const char *text;
     uint64_t highest_epoch;
 };
 
 /* Refuses in words and closes; always gives -ERR_DENIED. */
-int session_refuse(struct session *session, struct session_words words);
-int session_send(struct session *session, Culvert__Envelope *envelope);
-void session_release(struct session *session);
+int agent_session_refuse(struct agent_session *session, struct agent_session_words words);
+int agent_session_send(struct agent_session *session, Culvert__Envelope *envelope);
+void agent_session_release(struct agent_session *session);
 
 /* Closes after what was written has gone out. */
-void session_close_flushed(struct session *session);
+void agent_session_close_flushed(struct agent_session *session);
 
 /* server/tunnel/hello.c: who is this agent? */
-int hello_take(struct session *session, const Culvert__Hello *hello) MUST_CHECK;
+int hello_take(struct agent_session *session, const Culvert__Hello *hello) MUST_CHECK;
 
 /* server/tunnel/enrol.c */
-int enrol_take(struct session *session, const Culvert__Enrol *enrol) MUST_CHECK;
+int enrol_take(struct agent_session *session, const Culvert__Enrol *enrol) MUST_CHECK;
 
 /* server/tunnel/cameras.c: sends the list of the agent's cameras. */
-int cameras_send(struct session *session) MUST_CHECK;
+int cameras_send(struct agent_session *session) MUST_CHECK;

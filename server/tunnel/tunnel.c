@@ -43,9 +43,9 @@ static ssize_t on_preface(void *owner, struct conn *conn, const uint8_t *bytes, 
         return err;
     stranger_end(stranger);
     if (kind == PROTO_CONTROL)
-        session_open(tunnel, conn);
+        agent_session_open(tunnel, conn);
     else
-        lane_open(tunnel, conn);
+        ingest_open(tunnel, conn);
     return 0;
 }
 
@@ -92,9 +92,9 @@ static void follow_changes(struct tunnel *tunnel)
         return;
     tunnel->last_change = last;
     list_for_each (link, after, &tunnel->sessions)
-        session_review(session_of(link));
+        agent_session_review(agent_session_of(link));
     list_for_each (link, after, &tunnel->lanes)
-        lane_review(lane_of(link));
+        ingest_review(ingest_of(link));
 }
 
 static void on_tick(struct loop_timer *timer)
@@ -103,7 +103,7 @@ static void on_tick(struct loop_timer *timer)
     int64_t now_us = loop_now_us(tunnel->env.loop);
 
     list_for_each (link, after, &tunnel->sessions)
-        session_tick(session_of(link), now_us);
+        agent_session_tick(agent_session_of(link), now_us);
     follow_changes(tunnel);
     loop_timer_start(&tunnel->tick, TUNNEL_TICK_US);
 }
@@ -132,9 +132,9 @@ void tunnel_free(struct tunnel *tunnel)
     loop_timer_stop(&tunnel->tick);
     tunnel->is_closing = true;
     list_for_each (link, after, &tunnel->lanes)
-        lane_close(lane_of(link));
+        ingest_close(ingest_of(link));
     list_for_each (link, after, &tunnel->sessions)
-        session_close(session_of(link));
+        agent_session_close(agent_session_of(link));
     list_for_each (link, after, &tunnel->strangers) {
         struct stranger *stranger = list_entry(link, struct stranger, link);
 
@@ -148,7 +148,7 @@ void tunnel_drain(struct tunnel *tunnel)
 {
     tunnel->is_draining = true;
     list_for_each (link, after, &tunnel->sessions)
-        session_drain(session_of(link));
+        agent_session_drain(agent_session_of(link));
 }
 
 struct tunnel_counters tunnel_counters(const struct tunnel *tunnel)
