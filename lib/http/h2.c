@@ -25,6 +25,8 @@ static void stream_end(struct h2_stream *stream)
 {
     struct h2 *h2 = stream->h2;
 
+    if (!stream->is_whole)
+        h2_resets_add(&h2->resets, stream->id);
     list_remove(&stream->on_h2);
     h2->kept_bytes -= stream->kept_bytes;
     buf_unref(stream->body);
@@ -294,13 +296,15 @@ static int judge_frame(struct h2 *h2, const nghttp2_frame *frame)
     int64_t now_us = loop_now_us(h2->server->loop);
     bool is_fine = true;
 
+    if (h2->blame)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
     if (frame->hd.type == NGHTTP2_RST_STREAM)
         is_fine = h2_guard_bad(&h2->guard, now_us);
     else if (is_cheap(frame))
         is_fine = h2_guard_cheap(&h2->guard, now_us);
     else if (frame->hd.type == NGHTTP2_DATA)
         h2_guard_earn(&h2->guard);
-    if (is_fine && !h2->blame)
+    if (is_fine)
         return 0;
     h2->blame = NGHTTP2_ENHANCE_YOUR_CALM;
     return NGHTTP2_ERR_CALLBACK_FAILURE;
@@ -339,8 +343,8 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
     struct h2 *h2 = user;
 
     (void)session;
-    (void)frame;
     (void)error;
+    h2_resets_add(&h2->resets, frame->hd.stream_id); /* its DATA may be on the way */
     if (h2_guard_bad(&h2->guard, loop_now_us(h2->server->loop)))
         return 0;
     h2->blame = NGHTTP2_ENHANCE_YOUR_CALM;
@@ -360,24 +364,63 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
     return 0;
 }
 
+/* Frames that nghttp2 would pass over: those of kinds that it doesn't know, PRIORITY, and those
+ * on streams that are no more (RFC 9113 section 5.1). 0, or the error to end with. */
+static uint32_t judge_head(struct h2 *h2, const struct h2_frame_head *head)
+{
+    int32_t last = nghttp2_session_get_last_proc_stream_id(h2->session);
+    bool is_ignored = head->type == NGHTTP2_PRIORITY || head->type > NGHTTP2_CONTINUATION;
+    bool is_of_stream = head->type == NGHTTP2_HEADERS || head->type == NGHTTP2_DATA;
+
+    if (is_ignored && !h2_guard_cheap(&h2->guard, loop_now_us(h2->server->loop)))
+        return NGHTTP2_ENHANCE_YOUR_CALM;
+    if (!is_of_stream || head->stream_id == 0 || head->stream_id > last ||
+        nghttp2_session_find_stream(h2->session, head->stream_id) ||
+        h2_resets_has(&h2->resets, head->stream_id))
+        return 0;
+    return NGHTTP2_STREAM_CLOSED;
+}
+
+/* Feeds nghttp2 frame by frame. 0, or the error to end with. */
+static uint32_t take_input(struct h2 *h2, const uint8_t *bytes, size_t len)
+{
+    struct h2_frame_head head;
+    bool has_head;
+
+    while (len > 0) {
+        size_t part = h2_walk_next(&h2->walk, bytes, len, &head, &has_head);
+        uint32_t blame = has_head ? judge_head(h2, &head) : 0;
+        ssize_t used;
+
+        if (blame)
+            return blame;
+        used = nghttp2_session_mem_recv(h2->session, bytes, part);
+        if (used == NGHTTP2_ERR_FLOODED)
+            return NGHTTP2_ENHANCE_YOUR_CALM;
+        if (used < 0)
+            return used == NGHTTP2_ERR_NOMEM ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_PROTOCOL_ERROR;
+        bytes += part;
+        len -= part;
+    }
+    return 0;
+}
+
 /* ---- the conn's callbacks ---------------------------------------------------------------------
  */
 
 static ssize_t on_input(void *owner, struct conn *conn, const uint8_t *bytes, size_t len)
 {
     struct h2 *h2 = owner;
-    ssize_t used;
+    uint32_t blame;
 
     (void)conn;
     if (h2->blame)
         return (ssize_t)len; /* its GOAWAY is on the way */
     h2->is_receiving = true;
-    used = nghttp2_session_mem_recv(h2->session, bytes, len);
+    blame = take_input(h2, bytes, len);
     h2->is_receiving = false;
-    if (used == NGHTTP2_ERR_FLOODED)
-        h2->blame = NGHTTP2_ENHANCE_YOUR_CALM;
-    else if (used < 0 && !h2->blame)
-        h2->blame = used == NGHTTP2_ERR_NOMEM ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_PROTOCOL_ERROR;
+    if (!h2->blame)
+        h2->blame = blame;
     h2_flush(h2);
     return (ssize_t)len;
 }
@@ -562,6 +605,7 @@ void h2_open(struct http_server *server, struct conn *conn)
     h2->flush_task.run = run_flush;
     h2->deadline_us = now_us + server->limits.request_us;
     list_init(&h2->streams);
+    h2_walk_init(&h2->walk);
     h2_guard_init(&h2->guard, server->limits.resets_per_10s, now_us);
     if (session_new(h2) < 0) {
         nghttp2_session_del(h2->session);

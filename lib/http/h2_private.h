@@ -20,6 +20,8 @@ struct h2 {
     struct conn *conn;
     struct loop_task free_task, flush_task;
     struct h2_guard guard;
+    struct h2_walk walk;
+    struct h2_resets resets;
     int64_t deadline_us; /* without a stream; 0: none */
     size_t kept_bytes;   /* of bodies */
     uint32_t blame;      /* an HTTP/2 error to end with; 0: none */

@@ -184,7 +184,7 @@ static void get_stats(void *owner, struct http_request *request)
 
     (void)owner;
     snprintf(text, sizeof(text), "{\"connections\":%zu,\"requests\":%zu,\"gone\":%u}",
-             http_server_connections(self.http), http_server_requests(self.http), self.gone);
+             http_server_connections(self.http), http_server_requests(self.http) - 1, self.gone);
     http_respond_text(request, 200, "application/json", text);
 }
 
