@@ -26,8 +26,9 @@ static uint32_t parse_rate(struct bits *bits)
 }
 
 /* A program_config_element in place of a channel configuration (section 4.4.1.1): counts the
- * channels, and passes over what it doesn't need. */
-static uint8_t parse_program(struct bits *bits)
+ * channels, and passes over what it doesn't need. start is what was left where the config
+ * began. */
+static uint8_t parse_program(struct bits *bits, size_t start)
 {
     uint32_t counts[4], assoc, coupling, channels = 0;
 
@@ -48,20 +49,21 @@ static uint8_t parse_program(struct bits *bits)
     }
     channels += counts[3];
     bits_skip(bits, (size_t)counts[3] * 4 + (size_t)assoc * 4 + (size_t)coupling * 5);
-    bits_skip(bits, bits_left(bits) % 8); /* to the byte's end, as the config begins at one */
+    bits_skip(bits, (8 - (start - bits_left(bits)) % 8) % 8); /* whole bytes of the config */
     bits_skip(bits, (size_t)bits_read(bits, 8) * 8);
     return (uint8_t)(channels <= 48 ? channels : 0);
 }
 
 /* GASpecificConfig (section 4.4.1). */
-static void parse_general(struct aac_config *out, struct bits *bits, uint32_t channel_config)
+static void parse_general(struct aac_config *out, struct bits *bits, size_t start,
+                          uint32_t channel_config)
 {
     out->frame_len = bits_flag(bits) ? 960 : 1024;
     bits_skip(bits, bits_flag(bits) ? 14 : 0); /* core coder delay */
     if (bits_flag(bits) && out->object_type == AAC_ER_LC)
         bits_skip(bits, 3); /* extension: error resilience flags */
     if (!channel_config)
-        out->channels = parse_program(bits);
+        out->channels = parse_program(bits, start);
 }
 
 /* SBR announced behind the config of the core, so that old decoders don't see it. */
@@ -82,6 +84,7 @@ static void parse_backward_sbr(struct aac_config *out, struct bits bits)
 int aac_parse_config_bits(struct aac_config *out, struct bits *bits)
 {
     static const uint8_t channels_of[16] = {0, 1, 2, 3, 4, 5, 6, 8, 0, 0, 0, 7, 8, 24, 8, 0};
+    size_t start = bits_left(bits);
     uint32_t channel_config;
 
     *out = (struct aac_config){0};
@@ -99,7 +102,7 @@ int aac_parse_config_bits(struct aac_config *out, struct bits *bits)
         return -ERR_PROTOCOL;
     if ((out->object_type < 1 || out->object_type > 4) && out->object_type != AAC_ER_LC)
         return -ERR_UNSUPPORTED;
-    parse_general(out, bits, channel_config);
+    parse_general(out, bits, start, channel_config);
     if (bits->failed || !out->channels || out->sample_rate < 1000 || out->sample_rate > 192000 ||
         out->output_rate < 1000 || out->output_rate > 192000)
         return -ERR_PROTOCOL;

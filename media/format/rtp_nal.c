@@ -151,7 +151,8 @@ int nal_begin_packet(struct nal_depacketiser *nals, const struct rtp_packet *pac
         nal_tear(nals);
     if (is_same)
         return 0;
-    if (nals->is_open && !nals->is_torn && !nals->has_slice && nals->fragment == NAL_NO_FRAGMENT) {
+    if (nals->is_open && !nals->is_torn && !nals->has_slice && !nals->unit.err &&
+        nals->fragment == NAL_NO_FRAGMENT) {
         /* Messages alone, from a camera that stamps them otherwise: they go with what follows. */
         nals->now.timestamp = packet->timestamp;
         return 0;
@@ -282,7 +283,9 @@ void nal_fragment_end(struct nal_depacketiser *nals)
     size_t offset, len;
     uint8_t *at;
 
-    if (nals->is_torn || nals->fragment == NAL_NO_FRAGMENT || nals->unit.err)
+    if (nals->unit.err)
+        nal_tear(nals);
+    if (nals->is_torn || nals->fragment == NAL_NO_FRAGMENT)
         return;
     offset = (size_t)nals->fragment;
     at = nals->unit.bytes + offset;

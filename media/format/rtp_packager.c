@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/random.h"
+#include "media/aac.h"
 #include "media/format/rtp_out.h"
 #include "media/packager.h"
 
@@ -36,8 +37,22 @@ static const struct {
     [CODEC_L16] = {rtp_pack_pcm, 0},
 };
 
+/* A source may count AAC in other ticks than samples (LATM does, in 90000): RFC 3640 may not. */
+static uint32_t aac_clock_rate(const struct track *track)
+{
+    struct aac_config config;
+    bool is_samples = track->clock_rate && track->clock_rate != 90000;
+
+    if (is_samples || !track->config ||
+        aac_parse_config(&config, track->config->bytes, track->config->len))
+        return track->clock_rate ? track->clock_rate : 48000;
+    return config.sample_rate;
+}
+
 uint32_t rtp_clock_rate(const struct track *track)
 {
+    if (track->codec == CODEC_AAC)
+        return aac_clock_rate(track);
     if ((unsigned)track->codec < CODEC_LAST && codecs[track->codec].clock_rate)
         return codecs[track->codec].clock_rate;
     return track->clock_rate ? track->clock_rate : 8000;

@@ -19,5 +19,5 @@ static inline uint8_t rtp_payload_type(unsigned track_index)
 }
 
 /* Of the RTP timestamps that packager_rtp writes: 90000 for video and MP3, 48000 for Opus, else
- * the track's sampling rate. Never 0. */
+ * the track's sampling rate. Never 0. The SDP must say the same. */
 uint32_t rtp_clock_rate(const struct track *track);
