@@ -1,4 +1,6 @@
 /* The API: every route, and what each refuses. */
+#include <stdatomic.h>
+
 #include "agent-proto/enrol_code.h"
 #include "unit/server/api_fixture.h"
 
@@ -57,6 +59,43 @@ static void a_camera_url_is_sealed_and_never_shown_or_stored(void **state)
                                (struct hpke_bytes){camera.sealed.bytes, camera.sealed.len}, plain),
                      0);
     assert_memory_equal(plain, secret_url, strlen(secret_url));
+    json_decref(json);
+}
+
+/* Whether any file of the data directory holds the text. */
+static bool is_on_disk(struct api_fixture *fixture, const char *text)
+{
+    static const char *const names[] = {"culvert.db", "culvert.db-wal", "token.key"};
+    bool found = false;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char path[128];
+        char *bytes = malloc(4 << 20);
+        FILE *file = fopen(fixture_path(fixture, names[i], path), "rb");
+        size_t len = file ? fread(bytes, 1, 4 << 20, file) : 0;
+
+        found = found || memmem(bytes, len, text, strlen(text));
+        if (file)
+            fclose(file);
+        free(bytes);
+    }
+    return found;
+}
+
+static void no_secret_reaches_the_disk(void **state)
+{
+    struct api_fixture *fixture = *state;
+    json_t *json;
+
+    add_camera(fixture, "front-door");
+    assert_true(is_on_disk(fixture, "front-door"));
+    assert_false(is_on_disk(fixture, "canary"));
+    assert_int_equal(api_ask(fixture, "POST", "/api/v1/tokens", "{'label': 'x'}", &json), 201);
+    assert_true(is_on_disk(fixture, text_of(json, "id")));
+    assert_false(is_on_disk(fixture, text_of(json, "token") + 21)); /* its MAC */
+    json_decref(json);
+    assert_int_equal(api_ask(fixture, "POST", "/api/v1/agents/codes", "{'name': 'x'}", &json), 201);
+    assert_false(is_on_disk(fixture, text_of(json, "code")));
     json_decref(json);
 }
 
@@ -141,8 +180,7 @@ static void wrong_fields_are_named_and_secrets_not_quoted(void **state)
 
         assert_int_equal(api_ask(fixture, "POST", "/api/v1/cameras", rows[i].body, &json), 422);
         assert_int_equal(strncmp(text_of(json, "detail"), rows[i].field, strlen(rows[i].field)), 0);
-        assert_null(strstr(text_of(json, "detail"), "can"
-                                                    "ary"));
+        assert_null(strstr(text_of(json, "detail"), "canary"));
         json_decref(json);
     }
 }
@@ -381,12 +419,49 @@ static void bodies_over_each_limit_are_refused(void **state)
     free(body);
 }
 
+static atomic_int allocations_left = -1; /* on the loop's thread; -1: as many as it likes */
+
+static void *scarce_malloc(size_t size)
+{
+    if (!loop_current() || allocations_left < 0)
+        return malloc(size);
+    return allocations_left-- > 0 ? malloc(size) : NULL;
+}
+
+static void without_memory_for_json_each_answer_is_an_error_or_right(void **state)
+{
+    static const struct {
+        const char *method, *target, *body;
+    } rows[] = {
+        {"POST", "/api/v1/tokens", "{'label': 'x', 'cameras': ['a'], 'networks': ['::1']}"},
+        {"PATCH", "/api/v1/cameras/a", "{'sub_url': 'rtsp://h/', 'name': 'b'}"},
+        {"GET", "/api/v1/cameras", NULL},
+        {"GET", "/api/v1/status", NULL},
+    };
+    struct api_fixture *fixture = *state;
+
+    add_camera(fixture, "a");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        unsigned status = 0;
+
+        for (int n = 0; status / 100 != 2; n++) {
+            assert_in_range(n, 0, 300);
+            allocations_left = n;
+            json_set_alloc_funcs(scarce_malloc, free);
+            status = api_ask(fixture, rows[i].method, rows[i].target, rows[i].body, NULL);
+            assert_true(status / 100 == 2 || status == 400 || status == 503);
+        }
+    }
+    allocations_left = -1;
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, api_setup, api_teardown)
     const struct CMUnitTest tests[] = {
         T(a_code_names_this_server_and_its_key),
         T(a_camera_url_is_sealed_and_never_shown_or_stored),
+        T(no_secret_reaches_the_disk),
         T(a_camera_is_shown_with_its_state_and_addresses),
         T(an_agent_is_named_by_id_or_by_its_only_name),
         T(a_slug_is_taken_once),
@@ -399,6 +474,7 @@ int main(void)
         T(a_backup_is_a_new_private_file),
         T(bodies_that_are_not_small_plain_json_are_refused),
         T(bodies_over_each_limit_are_refused),
+        T(without_memory_for_json_each_answer_is_an_error_or_right),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
