@@ -21,6 +21,11 @@ SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime er
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
+# Without CULVERT_…: the programs take those as options, and refuse what they don't know.
+ENVIRONMENT = {name: value for name, value in os.environ.items()
+               if not name.startswith("CULVERT_")}
+
+
 def die_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -79,14 +84,13 @@ def wait_until(condition, seconds, what):
 class Child:
     """A process with a log. stop() ends it in good manner, and by force if it has none."""
 
-    def __init__(self, name, command, log, env=None):
+    def __init__(self, name, command, log):
         self.name, self.command, self.log_path = name, [str(word) for word in command], log
         with open(log, "ab") as output:
             self.began = output.tell()
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=ROOT,
-                start_new_session=True, preexec_fn=die_with_parent,
-                env={**os.environ, **(env or {})})
+                start_new_session=True, preexec_fn=die_with_parent, env=ENVIRONMENT)
 
     @property
     def pid(self):
@@ -134,7 +138,7 @@ class Camera(Child):
         for name, value in options.items():
             if value is True:
                 command.append("--" + name.replace("_", "-"))
-            elif value not in (False, None):
+            elif value is not False and value is not None:
                 command += ["--" + name.replace("_", "-"), value]
         super().__init__("camera", command, log)
         self.options = options
@@ -172,7 +176,7 @@ class Rig:
         command = [f"{self.build}/culvert", *[str(word) for word in words], "--data-dir",
                    self.path("server"), "--json"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False,
-                              cwd=ROOT, input=text or "")
+                              cwd=ROOT, input=text or "", env=ENVIRONMENT)
         if done.returncode != 0:
             raise Failure(f"culvert {' '.join(words[:2])}: {(done.stderr or done.stdout).strip()}")
         return json.loads(done.stdout) if done.stdout.strip() else {}
@@ -204,7 +208,7 @@ class Rig:
         command = [*self.wraps.get("agent", []), f"{self.build}/culvert-agent", "enroll", code,
                    "--state-dir", self.path("agent")]
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False,
-                              cwd=ROOT)
+                              cwd=ROOT, env=ENVIRONMENT)
         if done.returncode != 0:
             raise Failure(f"culvert-agent enroll: {(done.stderr or done.stdout).strip()}")
         self.agent_id = self.agents()[-1]["id"]
