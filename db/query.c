@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUSY_MS = 5000 };
+/* Readers are on loops, and in WAL mode they wait only while another one repairs the log. */
+enum { BUSY_WRITER_MS = 5000, BUSY_READER_MS = 50 };
 
 /* Ours for SQLite's. The disk's errors keep their names, so that people hear of the disk. */
 static int error_of(struct db *db, int code)
@@ -36,12 +37,12 @@ static int error_of(struct db *db, int code)
     }
 }
 
-static void configure(struct db *db)
+static void configure(struct db *db, bool is_writer)
 {
     sqlite3 *sqlite = db->sqlite;
 
     sqlite3_extended_result_codes(sqlite, 1);
-    sqlite3_busy_timeout(sqlite, BUSY_MS);
+    sqlite3_busy_timeout(sqlite, is_writer ? BUSY_WRITER_MS : BUSY_READER_MS);
     sqlite3_db_config(sqlite, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
     sqlite3_db_config(sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(sqlite, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
@@ -59,7 +60,7 @@ int db_open(struct db *db, const char *path, bool is_writer, struct store_error 
     memset(db, 0, sizeof(*db));
     err = error_of(db, sqlite3_open_v2(path, &db->sqlite, flags | SQLITE_OPEN_NOMUTEX, NULL));
     if (!err) {
-        configure(db);
+        configure(db, is_writer);
         return 0;
     }
     if (error)
