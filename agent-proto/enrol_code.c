@@ -128,14 +128,18 @@ static int base32_read(uint8_t out[PACKED_MAX], const char *text)
 static int code_read(struct enrol_code *out, struct reader reader)
 {
     size_t host_len = reader_left(&reader) - FIXED;
-    const uint8_t *host;
+    const uint8_t *secret, *pin, *host;
 
     if (reader_u8(&reader) != CODE_VERSION)
         return -ERR_VERSION;
-    memcpy(out->secret, reader_take(&reader, ENROL_SECRET), ENROL_SECRET);
-    memcpy(out->pin, reader_take(&reader, ENROL_PIN), ENROL_PIN);
+    secret = reader_take(&reader, ENROL_SECRET);
+    pin = reader_take(&reader, ENROL_PIN);
     out->port = reader_u16(&reader);
     host = reader_take(&reader, host_len);
+    if (!secret || !pin || !host)
+        return -ERR_PROTOCOL;
+    memcpy(out->secret, secret, ENROL_SECRET);
+    memcpy(out->pin, pin, ENROL_PIN);
     if (out->port == 0 || !is_host((const char *)host, host_len))
         return -ERR_PROTOCOL;
     memcpy(out->host, host, host_len);

@@ -160,6 +160,10 @@ static int open_source(struct camera *camera)
     const char *fault = camera->url[0] ? allow_url_fault(&agent->allow, camera->url)
                                        : "the camera's URL is not sealed to this agent: set it "
                                          "again in the dashboard";
+    struct source_config config = {.loop = agent->loop,
+                                   .name = camera->id,
+                                   .url = camera->url,
+                                   .allow = &agent->allow};
     int err;
 
     if (fault) {
@@ -170,8 +174,7 @@ static int open_source(struct camera *camera)
     segmenter_init(&camera->segmenter,
                    state_first_segment(agent->state, camera->id, clock_wall_us()));
     LOG(LOG_INFO, "camera", camera->id, "started");
-    err =
-        source_open(&camera->source, agent->loop, camera->id, camera->url, &source_handler, camera);
+    err = source_open(&camera->source, &config, &source_handler, camera);
     if (err < 0)
         set_state(camera, CULVERT__CAMERA_STATE__STATE__UNREACHABLE, err_text(err));
     return err;

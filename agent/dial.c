@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/list.h"
+#include "agent/allow.h"
 #include "net/conn.h"
 
 enum { ADDRESSES_MAX = 8, HOST_MAX = 256 };
@@ -115,6 +116,10 @@ static void try_next(struct dial *dial)
         struct addr numeric;
         int err;
 
+        if (dial->target.allow && !allow_has(dial->target.allow, &target.addr)) {
+            dial->err = -ERR_DENIED;
+            continue;
+        }
         if (addr_parse(&numeric, dial->host) == 0 || strchr(dial->host, ':'))
             target.server_name = NULL;
         err = conn_connect(&dial->conn, dial->target.loop, &target, dial->target.limits);

@@ -1,9 +1,10 @@
-/* agent/dial.h: a TLS connection to the server, by name: looked up, then each address in turn.
+/* agent/dial.h: a connection by name: looked up on a thread, then each address in turn.
  */
 #pragma once
 
 #include "base/loop.h"
 
+struct allow;
 struct conn;
 struct conn_limits;
 struct dial;
@@ -11,10 +12,11 @@ struct tls_client;
 
 struct dial_target {
     struct loop *loop;      /* borrowed */
-    struct tls_client *tls; /* borrowed for as long as the connection */
+    struct tls_client *tls; /* borrowed for as long as the connection; NULL: plain */
     const char *host;       /* copied: a name or an address, without brackets */
     uint16_t port;
     const char *device; /* an interface or a local address, or NULL; outlives the dial */
+    const struct allow *allow; /* which addresses may be dialled; NULL: any. Outlives the dial */
     const struct conn_limits *limits; /* outlives the dial */
 };
 

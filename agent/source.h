@@ -9,6 +9,7 @@
 #include "media/frame.h"
 #include "media/track.h"
 
+struct allow;
 struct source;
 
 enum source_state {
@@ -27,7 +28,13 @@ struct source_handler {
     void (*on_state)(void *owner, enum source_state state, const char *text);
 };
 
-/* url may hold a user and a password; it is copied and never logged. */
-int source_open(struct source **out, struct loop *loop, const char *name, const char *url,
+struct source_config {
+    struct loop *loop;         /* borrowed */
+    const char *name;          /* for logs; copied */
+    const char *url;           /* may hold a user and a password; copied, and never logged */
+    const struct allow *allow; /* borrowed: addresses that may be dialled */
+};
+
+int source_open(struct source **out, const struct source_config *config,
                 const struct source_handler *handler, void *owner) MUST_CHECK;
 void source_close(struct source *source);

@@ -19,7 +19,6 @@ enum { TICK_US = 500 * 1000, USAGE_TICKS = 20 };
 /* How each kind of packets is kept: the current group of pictures, and this much beyond. */
 static const struct feed_kind feed_kinds[] = {
     {&packager_rtp, {8 * 1024 * 1024, 2 * 1000000}, 2 * 1000000},
-    {&packager_cmaf, {32 * 1024 * 1024, 20 * 1000000LL}, 30 * 1000000LL},
     {.packager = NULL},
 };
 
@@ -260,6 +259,7 @@ void worker_close(struct worker *worker)
     if (worker->usage && worker->reader)
         usage_flush(worker);
     tunnel_free(worker->tunnel);
+    conn_close_ownerless(worker->loop);
     http_server_free(worker->https);
     http_server_free(worker->http);
     http_router_free(worker->router);

@@ -81,13 +81,15 @@ static int send_packet(struct session *session, struct packet *packet)
     return err;
 }
 
-/* Audio alone is not worth a system call: it goes with the next video frame. */
+/* Audio alone is not worth a system call: it goes with the next video frame. A session that is
+ * held has its connection corked once more. */
 static void hold(struct session *session)
 {
     struct egress_instance *instance = session->instance;
 
     if (!list_is_empty(&session->held_link))
         return;
+    conn_cork(session->conn);
     session->held_since_us = loop_now_us(instance->env->loop);
     list_append(&instance->held, &session->held_link);
     if (!loop_timer_is_active(&instance->hold))
@@ -96,6 +98,8 @@ static void hold(struct session *session)
 
 static void release(struct session *session)
 {
+    if (list_is_empty(&session->held_link))
+        return;
     list_remove(&session->held_link);
     conn_uncork(session->conn);
 }
@@ -138,7 +142,8 @@ static void pump(struct session *session)
     struct packet *packet;
     int err = 0;
 
-    conn_cork(session->conn);
+    if (list_is_empty(&session->held_link)) /* one that is held is corked already */
+        conn_cork(session->conn);
     while (conn_backlog(session->conn) < BACKLOG_HIGH_BYTES &&
            (packet = cursor_next(&session->cursor))) {
         if (!tracks_still_fit(session, packet)) {
@@ -163,6 +168,7 @@ static void pump(struct session *session)
         release(session);
     else
         hold(session);
+    conn_uncork(session->conn);
 }
 
 static struct session *session_of(struct cursor *cursor)
@@ -238,8 +244,7 @@ void play_stop(struct session *session)
     cursor_detach(&session->cursor);
     loop_timer_stop(&session->stall);
     session->is_stuffed = false;
-    if (!list_is_empty(&session->held_link))
-        release(session);
+    release(session);
 }
 
 void play_resume(struct session *session)

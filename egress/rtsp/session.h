@@ -28,9 +28,9 @@ struct egress_instance {
 };
 
 enum session_state {
-    SESSION_OPEN,      /* connected; OPTIONS, DESCRIBE and the first SETUP are possible */
-    SESSION_ASKING,    /* a request waits for its admission; input waits with it */
-    SESSION_READY,     /* admitted */
+    SESSION_OPEN,   /* connected; OPTIONS, DESCRIBE and the first SETUP are possible */
+    SESSION_ASKING, /* a request waits for its admission; input waits with it */
+    SESSION_READY,  /* admitted */
     SESSION_PLAYING,
     SESSION_CLOSED
 };
@@ -39,17 +39,17 @@ enum track_transport { TRANSPORT_NONE, TRANSPORT_TCP, TRANSPORT_UDP };
 
 struct session_track {
     enum track_transport transport;
-    uint8_t channel;           /* TCP: of RTP; RTCP is the next one */
-    struct addr rtp, rtcp;     /* UDP: where to */
-    bool is_proven;            /* UDP: a packet came from there: we may send */
-    bool has_report;           /* a packet was sent: reports have something to say */
-    uint32_t ssrc, rtp_time;   /* of the last packet sent */
-    int64_t wall_us;           /* of rtp_time */
+    uint8_t channel;         /* TCP: of RTP; RTCP is the next one */
+    struct addr rtp, rtcp;   /* UDP: where to */
+    bool is_proven;          /* UDP: a packet came from there: we may send */
+    bool has_report;         /* a packet was sent: reports have something to say */
+    uint32_t ssrc, rtp_time; /* of the last packet sent */
+    int64_t wall_us;         /* of rtp_time */
     uint32_t packet_count, octet_count;
 };
 
 struct session {
-    struct list link; /* on the instance's sessions */
+    struct list link;                 /* on the instance's sessions */
     struct egress_instance *instance; /* borrowed */
     struct conn *conn;                /* owned */
     enum session_state state;
@@ -60,7 +60,7 @@ struct session {
     char slug[SLUG_MAX];
     struct rtsp_message *pending; /* owned: the request that waits for its admission */
 
-    char id[SESSION_ID]; /* "" before the first SETUP */
+    char id[SESSION_ID];   /* "" before the first SETUP */
     struct tracks *tracks; /* owned reference: as the viewer was told */
     struct session_track track[SETUP_TRACKS];
     bool is_shared; /* every track over TCP on its default channel: whole packets go as they are */
@@ -82,6 +82,12 @@ void session_accept(struct egress_instance *instance, struct conn *conn);
 /* Ends it at once, or after what is queued was sent. */
 void session_close(struct session *session);
 void session_close_flushed(struct session *session);
+
+/* Sets the state and arms its deadline; also shows that the viewer is alive. */
+void session_set_state(struct session *session, enum session_state state);
+
+/* Reads on after an admission: input that came meanwhile has waited. */
+void session_continue(struct session *session);
 
 /* UDP: was this packet from the viewer? Then media may go where it came from. */
 bool session_prove_address(struct session *session, bool is_rtcp, const struct addr *from);

@@ -1,0 +1,222 @@
+/* What a camera's answers lead to. */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "agent/rtsp_client_private.h"
+#include "rtsp/transport.h"
+
+enum { AUTH_TRIES_MAX = 3, REDIRECTS_MAX = 2 };
+
+/* The strongest of the challenges that we can answer. */
+static bool take_challenge(struct rtsp_client *client, const struct rtsp_message *response)
+{
+    struct digest_challenge challenge, best = {.scheme = AUTH_SCHEME_NONE};
+    const char *value = rtsp_header(response, "WWW-Authenticate");
+
+    for (; value; value = rtsp_header_next(response, "WWW-Authenticate", value))
+        if (digest_challenge_parse(&challenge, value) == 0 && challenge.scheme > best.scheme)
+            best = challenge;
+    if (best.scheme == AUTH_SCHEME_NONE)
+        return false;
+    client->challenge = best;
+    client->nonce_count = 0;
+    return true;
+}
+
+static void on_unauthorised(struct rtsp_client *client, const struct rtsp_message *response)
+{
+    bool was_answered = client->challenge.scheme != AUTH_SCHEME_NONE;
+
+    if (!client->url.user[0]) {
+        client_fail(client, RTSP_UNAUTHORISED, "The camera at %s:%u wants a user and a password.",
+                    client->url.host, client->url.port);
+        return;
+    }
+    /* A second refusal is final, unless the nonce alone was too old. */
+    if (take_challenge(client, response) && ++client->auth_tries < AUTH_TRIES_MAX &&
+        (!was_answered || client->challenge.is_stale)) {
+        if (client->step == STEP_PLAYING)
+            return; /* the next sign of life carries the new answer */
+        client_send_step(client);
+        return;
+    }
+    client_fail(client, RTSP_UNAUTHORISED,
+                "The camera at %s:%u refused the user name or the password.", client->url.host,
+                client->url.port);
+}
+
+static void on_redirect(struct rtsp_client *client, const struct rtsp_message *response)
+{
+    const char *location = rtsp_header(response, "Location");
+    struct rtsp_url url;
+
+    if (!location || rtsp_url_parse(&url, location) < 0 || ++client->redirects > REDIRECTS_MAX) {
+        client_fail(client, RTSP_REFUSED, "The camera at %s:%u sends the agent round in circles.",
+                    client->url.host, client->url.port);
+        return;
+    }
+    memcpy(url.user, client->url.user, sizeof(url.user));
+    memcpy(url.password, client->url.password, sizeof(url.password));
+    client->url = url;
+    client->challenge.scheme = AUTH_SCHEME_NONE;
+    conn_close(client->conn);
+    client->conn = NULL;
+    if (client_connect(client) < 0)
+        client_fail(client, RTSP_UNREACHABLE, "The agent can't connect to %s:%u.", client->url.host,
+                    client->url.port);
+}
+
+static void next_step(struct rtsp_client *client, enum client_step step)
+{
+    client->auth_tries = 0;
+    client_set_step(client, step);
+    if (client->step == step)
+        client_send_step(client);
+}
+
+/* Content-Base, else Content-Location, else what was asked; an unusable one is passed over. */
+static void take_base(struct rtsp_client *client, const struct rtsp_message *response)
+{
+    const char *names[] = {"Content-Base", "Content-Location"};
+    struct rtsp_url url;
+
+    snprintf(client->base, sizeof(client->base), "%s", client->request_url);
+    for (unsigned i = 0; i < 2; i++) {
+        const char *value = rtsp_header(response, names[i]);
+
+        if (!value || rtsp_url_parse(&url, value) < 0)
+            continue;
+        /* Behind a forwarded port cameras name an address that only they know: ours is right. */
+        memcpy(url.host, client->url.host, sizeof(url.host));
+        url.port = client->url.port;
+        url.is_tls = client->url.is_tls;
+        if (rtsp_url_format(&url, client->base, sizeof(client->base)) == 0)
+            return;
+    }
+}
+
+static void on_options(struct rtsp_client *client, const struct rtsp_message *response)
+{
+    const char *methods = rtsp_header(response, "Public");
+
+    client->has_get_parameter = methods && strcasestr(methods, "GET_PARAMETER");
+    next_step(client, STEP_DESCRIBE);
+}
+
+static void on_describe(struct rtsp_client *client, const struct rtsp_message *response)
+{
+    take_base(client, response);
+    if (sdp_parse(&client->sdp, response->body, response->body_len) < 0) {
+        client_fail(client, RTSP_BROKEN, "The camera at %s:%u describes no media.",
+                    client->url.host, client->url.port);
+        return;
+    }
+    if (client_choose_tracks(client))
+        next_step(client, STEP_SETUP);
+}
+
+static void take_session(struct rtsp_client *client, const struct rtsp_message *response)
+{
+    const char *value = rtsp_header(response, "Session"), *timeout;
+    size_t len = value ? strcspn(value, "; ") : 0;
+    unsigned seconds;
+
+    if (!len || len >= sizeof(client->session))
+        return;
+    memcpy(client->session, value, len);
+    client->session[len] = '\0';
+    timeout = strcasestr(value, "timeout=");
+    if (timeout && sscanf(timeout + 8, "%5u", &seconds) == 1 && seconds >= 5 && seconds < 3600)
+        client->timeout_s = seconds;
+}
+
+/* Cameras answer with other channels than asked, and some with none: theirs count. */
+static void take_transport(struct client_track *track, const struct rtsp_message *response)
+{
+    struct rtsp_transport transports[RTSP_TRANSPORTS_MAX];
+    const char *value = rtsp_header(response, "Transport");
+    int count = value ? rtsp_transport_parse(transports, value) : 0;
+
+    if (count < 1)
+        return;
+    if (transports[0].has_channels)
+        track->channel = transports[0].channel;
+    if (track->udp && transports[0].has_server_port)
+        camera_udp_connect(track->udp, transports[0].server_rtp, transports[0].server_rtcp);
+}
+
+static void on_setup(struct rtsp_client *client, const struct rtsp_message *response)
+{
+    take_session(client, response);
+    take_transport(&client->tracks[client->setup_index], response);
+    client->setup_index++;
+    next_step(client, client->setup_index < client->track_count ? STEP_SETUP : STEP_PLAY);
+}
+
+/* TCP first; a camera that does not know it is asked for UDP. */
+static bool try_other_transport(struct rtsp_client *client)
+{
+    if (client->step != STEP_SETUP || client->is_udp_tried || client->setup_index > 0)
+        return false;
+    client->is_udp = true;
+    client->is_udp_tried = true;
+    client_send_step(client);
+    return true;
+}
+
+static void on_refused(struct rtsp_client *client, const struct rtsp_message *response)
+{
+    if (client->step == STEP_OPTIONS) { /* some know nothing of it: never mind */
+        next_step(client, STEP_DESCRIBE);
+        return;
+    }
+    if (client->step == STEP_PLAYING || try_other_transport(client))
+        return;
+    if (response->status == 404)
+        client_fail(client, RTSP_REFUSED, "The camera at %s:%u has no stream %.64s.",
+                    client->url.host, client->url.port, client->url.path);
+    else
+        client_fail(client, RTSP_REFUSED, "The camera at %s:%u answered %u %.48s to %s.",
+                    client->url.host, client->url.port, response->status, response->reason,
+                    client->method);
+}
+
+static void on_ok(struct rtsp_client *client, const struct rtsp_message *response)
+{
+    switch (client->step) {
+    case STEP_OPTIONS:
+        on_options(client, response);
+        return;
+    case STEP_DESCRIBE:
+        on_describe(client, response);
+        return;
+    case STEP_SETUP:
+        on_setup(client, response);
+        return;
+    case STEP_PLAY:
+        client_set_step(client, STEP_PLAYING);
+        return;
+    case STEP_PLAYING:
+        client->auth_tries = 0;
+        return;
+    case STEP_CONNECT:
+    case STEP_CLOSED:
+        return;
+    }
+}
+
+/* Answers come in order, whatever their CSeq says: some cameras count wrong. */
+void client_on_response(struct rtsp_client *client, const struct rtsp_message *response)
+{
+    if (!client->method || response->status < 200)
+        return;
+    if (response->status == 401 || response->status == 403)
+        on_unauthorised(client, response);
+    else if (response->status / 100 == 3)
+        on_redirect(client, response);
+    else if (response->status / 100 == 2)
+        on_ok(client, response);
+    else
+        on_refused(client, response);
+}
