@@ -142,8 +142,7 @@ static void pump(struct session *session)
     struct packet *packet;
     int err = 0;
 
-    if (list_is_empty(&session->held_link)) /* one that is held is corked already */
-        conn_cork(session->conn);
+    conn_cork(session->conn);
     while (conn_backlog(session->conn) < BACKLOG_HIGH_BYTES &&
            (packet = cursor_next(&session->cursor))) {
         if (!tracks_still_fit(session, packet)) {
@@ -223,6 +222,16 @@ static bool takes_video(const struct session *session)
     return video >= 0 && session->track[video].transport != TRANSPORT_NONE;
 }
 
+/* Over UDP nothing is sent, so nothing is begun, before the picture's address is proven: else
+ * the current group would be lost. */
+static bool may_send(const struct session *session)
+{
+    int video = tracks_find_video(session->tracks);
+    const struct session_track *first = &session->track[session->has_video ? video : 0];
+
+    return first->transport != TRANSPORT_UDP || first->is_proven;
+}
+
 int play_start(struct session *session)
 {
     struct feed *feed;
@@ -235,8 +244,9 @@ int play_start(struct session *session)
     feed = session->admission.view->feeds[PACKET_RTP].feed;
     session->has_video = takes_video(session);
     session->is_shared = can_share(session);
-    cursor_attach(&session->cursor, feed);
-    return 0;
+    if (may_send(session))
+        cursor_attach(&session->cursor, feed);
+    return 0; /* else with the packet that proves its address */
 }
 
 void play_stop(struct session *session)

@@ -184,30 +184,40 @@ void session_accept(struct egress_instance *instance, struct conn *conn)
     session_continue(session);
 }
 
-/* A player's RTP packet comes from where it wants RTP, whatever port it named: NATs change it. */
-bool session_prove_address(struct session *session, bool is_rtcp, const struct addr *from)
+/* The track whose port this is; else, as NATs change ports, the first that waits for its proof. */
+static struct session_track *find_unproven(struct session *session, bool is_rtcp,
+                                           const struct addr *from)
 {
     struct session_track *waiting = NULL;
 
-    if (!addr_is_same_host(conn_peer(session->conn), from))
-        return false;
     for (unsigned i = 0; i < SETUP_TRACKS; i++) {
         struct session_track *track = &session->track[i];
         const struct addr *named = is_rtcp ? &track->rtcp : &track->rtp;
 
         if (track->transport != TRANSPORT_UDP)
             continue;
-        if (addr_port(named) == addr_port(from)) {
-            track->is_proven = true;
-            session_set_state(session, session->state);
-            return true;
-        }
+        if (addr_port(named) == addr_port(from))
+            return track;
         if (!track->is_proven && !waiting && !is_rtcp)
             waiting = track;
     }
-    if (!waiting)
+    return waiting;
+}
+
+bool session_prove_address(struct session *session, bool is_rtcp, const struct addr *from)
+{
+    struct session_track *track;
+
+    if (!addr_is_same_host(conn_peer(session->conn), from))
         return false;
-    waiting->rtp = *from;
-    waiting->is_proven = true;
+    track = find_unproven(session, is_rtcp, from);
+    if (!track)
+        return false;
+    if (!is_rtcp && !track->is_proven)
+        track->rtp = *from;
+    track->is_proven = true;
+    session_set_state(session, session->state);
+    if (session->state == SESSION_PLAYING && play_start(session) < 0)
+        session_close_flushed(session);
     return true;
 }
