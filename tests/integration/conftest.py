@@ -1,4 +1,6 @@
 """What every integration test shares: a running relay, and its logs when a test fails."""
+import fcntl
+import itertools
 import os
 import sys
 
@@ -8,9 +10,24 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import rig as rigs  # noqa: E402
 
-FOLDER = os.path.join(rigs.ROOT, "build/integration")
 LOG_TAIL = 4000
 running = []
+
+
+def own_folder():
+    """build/integration, or a numbered one beside it while another run has that."""
+    for number in itertools.count(1):
+        folder = os.path.join(rigs.ROOT, "build/integration" + (f"-{number}" if number > 1 else ""))
+        os.makedirs(folder, exist_ok=True)
+        lock = os.open(f"{folder}/lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return folder
+        except BlockingIOError:
+            os.close(lock)
+
+
+FOLDER = own_folder()
 
 
 def start_rig(name, **settings):
