@@ -177,12 +177,12 @@ static void finish_field(const struct split *split, size_t i)
     for (size_t at = 0; at < split->name_len[i]; at++)
         name[at] = (char)tolower((unsigned char)name[at]);
     name[split->name_len[i]] = '\0';
-    while (len && (value[len - 1] == ' ' || value[len - 1] == '\t'))
-        len--;
-    if (value == name + split->name_len[i]) {
-        field->value = ""; /* the parser had nothing to tell, and the NUL stands on the colon */
+    if (len == 0) {
+        field->value = ""; /* of an empty value the parser names a place in the next line */
         return;
     }
+    while (len && (value[len - 1] == ' ' || value[len - 1] == '\t'))
+        len--;
     value[len] = '\0';
 }
 

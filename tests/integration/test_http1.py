@@ -46,6 +46,8 @@ SMUGGLED = get(b"/what?smuggled")
 SMUGGLING = {
     "cl_and_te": (b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", b"0\r\n\r\n", 400),
     "te_and_cl": (b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", b"0\r\n\r\n", 400),
+    "te_behind_an_empty_field": (b"Content-Length: 5\r\nX-Empty:\r\nTransfer-Encoding: chunked\r\n", b"0\r\n\r\n", 400),
+    "cl_behind_a_blank_field": (b"Content-Length: 5\r\nX-Blank:  \t\r\nContent-Length: 6\r\n", b"hello", 400),
     "te_twice": (b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", b"0\r\n\r\n", 400),
     "te_twice_other": (b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", b"0\r\n\r\n", 400),
     "te_xchunked": (b"Transfer-Encoding: xchunked\r\n", b"0\r\n\r\n", 501),
