@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "media/view.h"
 #include "server/admit.h"
 #include "server/directory.h"
 #include "server/local_api.h"
@@ -171,6 +172,27 @@ static int run(struct server *server)
     return err;
 }
 
+/* Streams that end and views that go tell every loop's hub: nothing may still be on its way to
+ * one that is freed. */
+static void drain_all(struct server *server)
+{
+    for (unsigned i = 0; i < 2 * server->worker_count; i++)
+        loop_drain(server->workers[i % server->worker_count].loop);
+}
+
+static void free_hubs(struct server *server)
+{
+    struct view *view;
+
+    drain_all(server);
+    for (unsigned i = 0; i < server->worker_count; i++)
+        while (server->workers[i].hub && (view = hub_next(server->workers[i].hub, NULL)))
+            hub_remove(server->workers[i].hub, view->slug);
+    drain_all(server);
+    for (unsigned i = 0; i < server->worker_count; i++)
+        worker_free_hub(&server->workers[i]);
+}
+
 /* Workers' callbacks may still post to each other's loops: those go last. */
 static void close_all(struct server *server)
 {
@@ -178,6 +200,7 @@ static void close_all(struct server *server)
     local_api_close(server->local_api);
     for (unsigned i = 0; i < server->worker_count; i++)
         worker_close(&server->workers[i]);
+    free_hubs(server);
     store_close(server->store);
     relay_free(server->relay);
     for (unsigned i = 0; i < server->worker_count; i++)

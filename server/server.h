@@ -77,12 +77,12 @@ struct server {
     const struct command_line *line; /* borrowed: what a reload reads again */
     struct server_signal signals[SIGNALS];
     struct loop_timer drain;
-    struct loop_timer certificate; /* looks for a renewed one */
+    struct loop_timer certificate;   /* looks for a renewed one */
     int64_t started_us, draining_us; /* monotonic; 0: not draining */
     char node_id[NODE_ID];
     char data_dir[PATH_TEXT];
-    char public_authority[300]; /* host, and :port where it isn't 443: of https:// addresses */
-    char public_address[300];   /* host:port, for agents */
+    char public_authority[300];      /* host, and :port where it isn't 443: of https:// addresses */
+    char public_address[300];        /* host:port, for agents */
     atomic_uint viewers[EGRESS_MAX]; /* by protocol, over all loops; each worker adds its own */
 };
 
@@ -108,6 +108,8 @@ int worker_open_parts(struct worker *worker) MUST_CHECK;
 int worker_start(struct worker *worker) MUST_CHECK;
 void worker_drain(struct worker *worker);
 void worker_close(struct worker *worker);
+/* Once every worker is closed and drained. */
+void worker_free_hub(struct worker *worker);
 
 /* Runs call(worker, arg) on every worker's loop; arg_len bytes at arg are copied. */
 void server_tell_all(struct server *server, void (*call)(struct worker *worker, const void *arg),

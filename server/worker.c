@@ -264,8 +264,14 @@ void worker_close(struct worker *worker)
     http_server_free(worker->http);
     http_router_free(worker->router);
     http_router_free(worker->plain_router);
-    hub_free(worker->hub);
-    directory_fini(worker);
     store_reader_close(worker->reader);
     usage_free(worker->usage);
+}
+
+void worker_free_hub(struct worker *worker)
+{
+    if (!worker->loop)
+        return;
+    hub_free(worker->hub);
+    directory_fini(worker);
 }

@@ -124,14 +124,19 @@ int loop_new(struct loop **out, unsigned index)
     return 0;
 }
 
+void loop_drain(struct loop *loop)
+{
+    while (loop && (loop->posted || loop->deferred)) {
+        run_posted(loop);
+        run_deferred(loop);
+    }
+}
+
 void loop_free(struct loop *loop)
 {
     if (!loop)
         return;
-    while (loop->posted || loop->deferred) {
-        run_posted(loop);
-        run_deferred(loop);
-    }
+    loop_drain(loop);
     ev_async_stop(loop->ev, &loop->wake);
     ev_check_stop(loop->ev, &loop->turn_begin);
     ev_prepare_stop(loop->ev, &loop->turn_end);

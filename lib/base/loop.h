@@ -46,7 +46,10 @@ struct loop_signal {
 /* 0 and an owned loop in *out, or -ENOMEM. index counts the process's loops from 0. */
 int loop_new(struct loop **out, unsigned index) MUST_CHECK;
 
-/* Runs the tasks still waiting, then frees. Not while it runs. */
+/* Runs the tasks still waiting: for an orderly end, when several loops have stopped. */
+void loop_drain(struct loop *loop);
+
+/* Drains, then frees. Not while it runs. */
 void loop_free(struct loop *loop);
 
 /* Runs on the calling thread until loop_stop. */
