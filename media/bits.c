@@ -54,6 +54,7 @@ void bits_skip(struct bits *bits, size_t count)
 uint32_t bits_ue(struct bits *bits)
 {
     unsigned zeros = 0;
+    uint32_t rest;
 
     while (!bits->failed && !bits_flag(bits))
         zeros++;
@@ -61,7 +62,8 @@ uint32_t bits_ue(struct bits *bits)
         bits->failed = true;
         return 0;
     }
-    return zeros ? (1u << zeros) - 1 + bits_read(bits, zeros) : 0;
+    rest = bits_read(bits, zeros);
+    return bits->failed ? 0 : (1u << zeros) - 1 + rest;
 }
 
 int32_t bits_se(struct bits *bits)
