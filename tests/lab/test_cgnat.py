@@ -65,6 +65,7 @@ def test_a_cut_link_is_noticed_and_its_mending_too(house, lab, urls):
     plays_within(urls["rtsp"], 20)
     house("cut")
     rigs.wait_until(lambda: not lab.is_agent_online(), 17, "the server to notice the cut")
+    time.sleep(4)  # the lane has a clock of its own
     refused = watch(urls["rtsp"], 2, patience=20)
     assert not refused and "503" in refused.text, refused.text
     house("mend")
