@@ -18,13 +18,13 @@ enum clock_event { CLOCK_OK, CLOCK_JUMPED, CLOCK_BACKWARDS, CLOCK_STALLED, CLOCK
 
 struct clock_unit {
     unsigned track;
-    uint32_t timestamp;   /* RTP */
-    int64_t arrival_us;   /* monotonic */
+    uint32_t timestamp; /* RTP */
+    int64_t arrival_us; /* monotonic */
     bool is_key;
     bool has_poc;
-    int32_t poc_delta;    /* see media/format/depacketiser.h */
-    uint8_t reorder;      /* see media/format/depacketiser.h */
-    uint32_t duration;    /* ticks, 0 unknown */
+    int32_t poc_delta; /* see media/format/depacketiser.h */
+    uint8_t reorder;   /* see media/format/depacketiser.h */
+    uint32_t duration; /* ticks, 0 unknown */
 };
 
 struct clock_times {

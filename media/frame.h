@@ -15,14 +15,14 @@ enum { FRAME_MAX_BYTES = 4 * 1024 * 1024, SEGMENT_NONE = -1 };
 
 struct frame {
     atomic_uint refs;
-    struct buf *buf; /* owned reference */
-    uint8_t track;   /* index into the stream's tracks */
-    bool is_key;         /* video: decoding can start here; audio: always */
-    bool is_discardable; /* nothing refers to it */
+    struct buf *buf;        /* owned reference */
+    uint8_t track;          /* index into the stream's tracks */
+    bool is_key;            /* video: decoding can start here; audio: always */
+    bool is_discardable;    /* nothing refers to it */
     int64_t dts_us, pts_us; /* on the stream's clock; dts never goes back within a track */
     int64_t wall_us;        /* when it was captured, since 1970; 0 while unknown */
-    int64_t segment; /* a key frame that begins a segment of the source's timeline carries
-                        its number, all others SEGMENT_NONE */
+    int64_t segment;        /* a key frame that begins a segment of the source's timeline carries
+                               its number, all others SEGMENT_NONE */
 };
 
 /* Takes buf's reference, also on failure. The rest is set by the caller before it is

@@ -243,14 +243,14 @@ int h265_slice_pps_id(uint8_t *out, const uint8_t *nal, size_t len)
 }
 
 int h265_poc_next(struct h265_poc *poc, int32_t *out, const struct h265_sps *sps,
-                  const struct h265_pps *pps, const uint8_t *nal, size_t len)
+                  const struct h265_pps *pps, struct nal_view nal)
 {
-    unsigned type = len ? h265_nal_type(nal) : 0;
+    unsigned type = nal.len ? h265_nal_type(nal.bytes) : 0;
     int64_t max = (int64_t)1 << sps->poc_lsb_bits;
     int64_t lsb = 0, msb = 0;
     struct bits bits;
     uint8_t pps_id;
-    int err = begin_slice(&bits, &pps_id, nal, len);
+    int err = begin_slice(&bits, &pps_id, nal.bytes, nal.len);
 
     if (err)
         return err;
@@ -269,7 +269,7 @@ int h265_poc_next(struct h265_poc *poc, int32_t *out, const struct h265_sps *sps
             msb -= max;
     }
     /* RASL, RADL and pictures that nothing refers to don't count as the one before. */
-    if ((nal[1] & 7) == 1 && (type > H265_LAST_NON_IRAP || (type <= 5 && type & 1))) {
+    if ((nal.bytes[1] & 7) == 1 && (type > H265_LAST_NON_IRAP || (type <= 5 && type & 1))) {
         poc->prev_msb = (int32_t)msb;
         poc->prev_lsb = (uint32_t)lsb;
     }

@@ -72,7 +72,7 @@ int h265_slice_pps_id(uint8_t *out, const uint8_t *nal, size_t len) MUST_CHECK;
 
 /* Picture order count of the picture that begins with nal, in decoding order. */
 int h265_poc_next(struct h265_poc *poc, int32_t *out, const struct h265_sps *sps,
-                  const struct h265_pps *pps, const uint8_t *nal, size_t len) MUST_CHECK;
+                  const struct h265_pps *pps, struct nal_view nal) MUST_CHECK;
 
 parameter_set_key_of h265_parameter_set_key;
 

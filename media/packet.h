@@ -19,8 +19,8 @@ struct rtp_span {
 
 /* What a part of a segment is, for PACKET_CMAF. */
 struct cmaf_place {
-    uint64_t segment;   /* the source's segment number: the media sequence number */
-    uint32_t part;      /* index within the segment */
+    uint64_t segment; /* the source's segment number: the media sequence number */
+    uint32_t part;    /* index within the segment */
     int64_t duration_us;
     bool ends_segment;
     bool is_independent; /* begins with a key frame */
@@ -29,15 +29,15 @@ struct cmaf_place {
 struct packet {
     atomic_uint refs;
     enum packet_kind kind;
-    uint8_t track;       /* PACKET_RTP: whose */
-    bool is_key;         /* a viewer can start here */
-    bool is_init;        /* headers only (CMAF init segment, FLV sequence headers) */
+    uint8_t track;                   /* PACKET_RTP: whose */
+    bool is_key;                     /* a viewer can start here */
+    bool is_init;                    /* headers only (CMAF init segment, FLV sequence headers) */
     int64_t dts_us, pts_us, wall_us; /* as the frame's */
-    struct buf *buf;        /* owned reference; the bytes as sent */
-    struct tracks *tracks;  /* owned reference; what it was made for */
-    struct cmaf_place cmaf; /* PACKET_CMAF only */
-    uint32_t rtp_time;      /* PACKET_RTP: its RTP timestamp */
-    unsigned span_count;    /* PACKET_RTP only */
+    struct buf *buf;                 /* owned reference; the bytes as sent */
+    struct tracks *tracks;           /* owned reference; what it was made for */
+    struct cmaf_place cmaf;          /* PACKET_CMAF only */
+    uint32_t rtp_time;               /* PACKET_RTP: its RTP timestamp */
+    unsigned span_count;             /* PACKET_RTP only */
     struct rtp_span span[];
 };
 

@@ -24,11 +24,11 @@ enum { TRACKS_MAX = 4, PARAMETER_SETS_MAX_BYTES = 8192 };
 
 struct track {
     enum codec codec;
-    uint32_t clock_rate; /* Hz, of the codec's RTP clock */
-    uint8_t channels;    /* audio */
-    uint16_t width, height; /* video, in pixels, 0 while unknown */
+    uint32_t clock_rate;     /* Hz, of the codec's RTP clock */
+    uint8_t channels;        /* audio */
+    uint16_t width, height;  /* video, in pixels, 0 while unknown */
     uint32_t frame_rate_mhz; /* video, frames per 1000 s, 0 while unknown */
-    bool has_b_frames;   /* pts and dts differ */
+    bool has_b_frames;       /* pts and dts differ */
 
     /* H.264, H.265: the parameter sets (VPS, SPS, PPS), each behind a 4-byte length.
      * AAC: the AudioSpecificConfig (ISO 14496-3). Others: NULL. Owned. */

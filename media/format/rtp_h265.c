@@ -87,7 +87,7 @@ static void inspect_slice(struct h265_depacketiser *h265, const uint8_t *nal, si
     if (!pps->is_known || !sps->is_known)
         return;
     facts->is_reference = is_reference(sps, nal);
-    if (h265_poc_next(&h265->poc, &poc, sps, pps, nal, len))
+    if (h265_poc_next(&h265->poc, &poc, sps, pps, (struct nal_view){nal, len}))
         return;
     if (facts->is_key)
         h265->key_poc = poc;

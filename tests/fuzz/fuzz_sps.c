@@ -38,7 +38,7 @@ static void try_h265(const uint8_t *nal, size_t len)
         abort();
     if (!h265_parse_pps(&pps, &id, nal, len) && pps.sps_id >= H265_SPS_MAX)
         abort();
-    if (sps.is_known && h265_poc_next(&poc, &order, &sps, &pps, nal, len))
+    if (sps.is_known && h265_poc_next(&poc, &order, &sps, &pps, (struct nal_view){nal, len}))
         return;
 }
 

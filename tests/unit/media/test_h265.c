@@ -135,14 +135,16 @@ static int32_t poc_of(struct h265_poc *poc, unsigned type, uint32_t lsb, uint8_t
     struct h265_pps parameters = {.is_known = true};
     uint8_t nal[5] = {(uint8_t)(type << 1), (uint8_t)(temporal_id + 1)};
     int32_t order;
+    struct nal_view view = {nal, sizeof(nal)};
 
     /* first slice; [IRAP: a bit]; PPS 0; slice type 1 (010); order count */
     nal[2] = (uint8_t)(type >= H265_BLA_W_LP ? 0xa8 | lsb >> 2 : 0xd0 | lsb >> 1);
     nal[3] = (uint8_t)(type >= H265_BLA_W_LP ? lsb << 6 : lsb << 7);
-    assert_int_equal(h265_poc_next(poc, &order, &sps, &parameters, nal, sizeof(nal)), 0);
+    assert_int_equal(h265_poc_next(poc, &order, &sps, &parameters, view), 0);
     for (size_t len = 0; len < 3; len++)
-        assert_int_equal(h265_poc_next(poc, &order, &sps, &parameters, nal, len), -ERR_PROTOCOL);
-    assert_int_equal(h265_poc_next(poc, &order, &sps, &parameters, nal, sizeof(nal)), 0);
+        assert_int_equal(h265_poc_next(poc, &order, &sps, &parameters, (struct nal_view){nal, len}),
+                         -ERR_PROTOCOL);
+    assert_int_equal(h265_poc_next(poc, &order, &sps, &parameters, view), 0);
     return order;
 }
 
