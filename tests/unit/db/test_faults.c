@@ -262,27 +262,56 @@ static void a_broken_disk_is_an_error_of_the_store(void **state)
     assert_int_equal(fixture_put_agent(fixture, "agt_b"), 0);
 }
 
-static void a_locked_database_is_busy_and_too_many_waiting_are_refused(void **state)
+struct tally {
+    struct fixture *fixture;
+    int done, refused;
+};
+
+static void on_tallied(void *owner, int err)
 {
+    struct tally *tally = owner;
+
+    tally->done += err == 0;
+    tally->refused += err == -ERR_NOT_READY;
+    fixture_on_done(tally->fixture, err);
+}
+
+/* At most 1,024 wait and 256 are being done, whenever the writer's thread happened to wake. */
+static void more_than_may_wait_are_refused_and_the_rest_is_done(void **state)
+{
+    enum { ASKED = 3000, WAITING = 1024, BATCH = 256 };
     struct fixture *fixture = *state;
+    struct tally tally = {.fixture = fixture};
     struct store_agent agent = fixture_agent("agt_a");
     sqlite3 *other;
 
     assert_int_equal(sqlite3_open(fixture->path, &other), SQLITE_OK);
     assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-    for (int i = 0; i < 1024 + 256; i++)
-        store_agent_put(fixture->store, &agent, (struct store_done){0});
-    store_agent_put(fixture->store, &agent, fixture_done(fixture));
-    assert_int_equal(fixture_wait(fixture), -ERR_NOT_READY); /* at once: too many */
-    assert_int_equal(store_agent_find(fixture->reader, "agt_a", &agent), -ERR_NOT_FOUND);
+    for (int i = 0; i < ASKED; i++) {
+        struct store_done done = fixture_done(fixture);
+
+        done.call = on_tallied;
+        done.owner = &tally;
+        store_agent_put(fixture->store, &agent, done);
+    }
     assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
-    fixture_close(fixture); /* waits for them */
-    fixture_open(fixture);
+    (void)fixture_wait(fixture);
+    sqlite3_close(other);
+    assert_int_equal(tally.done + tally.refused, ASKED);
+    assert_in_range(tally.done, WAITING, WAITING + BATCH);
     assert_int_equal(store_agent_find(fixture->reader, "agt_a", &agent), 0);
-    agent = fixture_agent("agt_b");
+}
+
+static void a_database_that_stays_locked_is_busy_and_then_well_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_agent agent;
+    sqlite3 *other;
+
+    assert_int_equal(sqlite3_open(fixture->path, &other), SQLITE_OK);
     assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-    store_agent_put(fixture->store, &agent, fixture_done(fixture));
-    assert_int_equal(fixture_wait(fixture), -ERR_NOT_READY); /* after five seconds */
+    assert_int_equal(fixture_put_agent(fixture, "agt_b"), -ERR_NOT_READY); /* after 5 s */
+    assert_int_equal(store_agent_find(fixture->reader, "agt_b", &agent), -ERR_NOT_FOUND);
     sqlite3_close(other);
     assert_int_equal(fixture_put_agent(fixture, "agt_b"), 0);
 }
@@ -313,7 +342,8 @@ int main(void)
         T(a_log_cut_short_loses_only_its_end),
         T(a_full_disk_refuses_writes_and_reads_go_on),
         T(a_broken_disk_is_an_error_of_the_store),
-        T(a_locked_database_is_busy_and_too_many_waiting_are_refused),
+        T(more_than_may_wait_are_refused_and_the_rest_is_done),
+        T(a_database_that_stays_locked_is_busy_and_then_well_again),
         T(the_files_are_private),
     };
 
