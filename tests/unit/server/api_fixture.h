@@ -126,8 +126,8 @@ static inline void fixture_open_parts(struct api_fixture *fixture)
     fixture_make_agent(fixture, "agt_3", "Barn");
     fixture_make_agent(fixture, "agt_1", "Shed at home");
     store_close(fixture->store); /* waits for those writes */
-    assert_int_equal(
-        store_open(&fixture->store, fixture_path(fixture, "culvert.db", path), &error), 0);
+    assert_int_equal(store_open(&fixture->store, fixture_path(fixture, "culvert.db", path), &error),
+                     0);
     assert_int_equal(store_reader_open(&fixture->reader, fixture->store), 0);
     fixture->env = (struct api_env){.loop = fixture->loop,
                                     .store = fixture->store,
