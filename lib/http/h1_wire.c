@@ -143,7 +143,9 @@ static bool is_field_line(const char *line, size_t len)
     return true;
 }
 
-static unsigned check_lines(const char *text, size_t len, const struct h1_limits *limits)
+/* 0 and the number of fields, or a status. */
+static unsigned check_lines(const char *text, size_t len, const struct h1_limits *limits,
+                            size_t *fields)
 {
     const char *end = text + len, *lf;
     size_t count = 0, header_bytes = 0;
@@ -165,6 +167,7 @@ static unsigned check_lines(const char *text, size_t len, const struct h1_limits
         if (!is_field_line(line, (size_t)(lf - line) - 1))
             return 400;
     }
+    *fields = count - 1;
     return header_bytes > limits->header_bytes ? 431 : 0;
 }
 
@@ -190,6 +193,7 @@ unsigned h1_head_parse(struct h1_head *out, const struct h1_limits *limits, char
 {
     struct split split = {.head = out, .limit = limits->header_count};
     http_parser parser;
+    size_t fields = 0;
     unsigned status;
 
     if (len >= 2 && memcmp(text, "\r\n", 2) == 0) {
@@ -200,7 +204,7 @@ unsigned h1_head_parse(struct h1_head *out, const struct h1_limits *limits, char
     split.text = text;
     if (split.limit > H1_FIELDS_MAX)
         split.limit = H1_FIELDS_MAX;
-    status = check_lines(text, len, limits);
+    status = check_lines(text, len, limits, &fields);
     if (status)
         return status;
     http_parser_init(&parser, HTTP_REQUEST);
@@ -211,7 +215,8 @@ unsigned h1_head_parse(struct h1_head *out, const struct h1_limits *limits, char
         return 431;
     if (HTTP_PARSER_ERRNO(&parser) == HPE_INVALID_METHOD)
         return 501;
-    if (!split.is_complete || !out->target)
+    /* Two readings of one head that differ are what smuggling is made of. */
+    if (!split.is_complete || !out->target || out->count != fields)
         return 400;
     out->minor = parser.http_minor ? 1 : 0;
     *strchr(text, ' ') = '\0';

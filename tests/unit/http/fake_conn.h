@@ -10,6 +10,10 @@
 #include "base/writer.h"
 #include "net/conn.h"
 
+#ifndef FAKE_MALLOC
+#define FAKE_MALLOC malloc /* a test that lets malloc fail spares these */
+#endif
+
 struct conn {
     const struct conn_handler *handler;
     void *owner;
@@ -61,7 +65,7 @@ static inline void fake_offer(struct conn *conn)
     ssize_t used;
 
     do {
-        uint8_t *exact = malloc(conn->in.len ? conn->in.len : 1); /* so that overruns show */
+        uint8_t *exact = FAKE_MALLOC(conn->in.len ? conn->in.len : 1); /* so that overruns show */
 
         if (!exact)
             abort();

@@ -75,8 +75,10 @@ static void rig_large(void *owner, struct http_request *request)
 
     (void)owner;
     rig_note(request);
-    if (!body)
-        abort();
+    if (!body) {
+        http_respond_problem(request, 503, NULL, NULL, 1);
+        return;
+    }
     memset(body->bytes, 'x', body->len);
     http_respond(request, 200, NULL, body);
     buf_unref(body);
