@@ -211,7 +211,8 @@ static void give_frame(struct source *source, unsigned index, const struct acces
     frame->is_discardable = unit->is_discardable;
     frame->dts_us = times->dts_us;
     frame->pts_us = times->pts_us;
-    frame->wall_us = times->wall_us;
+    /* Until the camera says better: dts is on the agent's wall clock (see try_now). */
+    frame->wall_us = times->wall_us ? times->wall_us : times->dts_us;
     frame->segment = SEGMENT_NONE;
     source->handler->on_frame(source->owner, frame);
     frame_unref(frame);

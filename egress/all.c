@@ -1,8 +1,10 @@
 #include "egress/egress.h"
+#include "egress/hls/hls.h"
 #include "egress/rtsp/rtsp.h"
 
 const struct egress *const egress_all[] = {
     &egress_rtsp,
+    &egress_hls,
     NULL,
 };
 

@@ -23,12 +23,12 @@ struct tls_server;
 
 enum verdict {
     VERDICT_ALLOW,
-    VERDICT_NO_CREDENTIAL, /* none was shown: RTSP and HTTP 401 */
+    VERDICT_NO_CREDENTIAL,  /* none was shown: RTSP and HTTP 401 */
     VERDICT_BAD_CREDENTIAL, /* unknown or forged, expired, not yet valid, revoked: 401 */
-    VERDICT_DENIED,        /* valid, but not for this: scope, protocol, network, origin: 403 */
-    VERDICT_TOO_MANY,      /* viewers at once: RTSP 453, HTTP 429 */
-    VERDICT_AWAY,          /* the camera or its agent can't be reached now: 503, Retry-After */
-    VERDICT_OVERLOADED     /* out of memory or descriptors, or draining: 503 */
+    VERDICT_DENIED,         /* valid, but not for this: scope, protocol, network, origin: 403 */
+    VERDICT_TOO_MANY,       /* viewers at once: RTSP 453, HTTP 429 */
+    VERDICT_AWAY,           /* the camera or its agent can't be reached now: 503, Retry-After */
+    VERDICT_OVERLOADED      /* out of memory or descriptors, or draining: 503 */
 };
 
 enum { TOKEN_TEXT = 72, ORIGINS_TEXT = 1024 };
@@ -81,6 +81,10 @@ struct egress_env {
     /* Ends what admit began, at any time, in any state, also never admitted. Idempotent. */
     void (*leave)(struct egress_env *env, struct admission *admission);
 
+    /* The stream's view on this loop, or NULL: for what an admitted viewer does on other loops
+     * than the one that admitted it. */
+    struct view *(*view)(struct egress_env *env, const char *slug);
+
     /* The token with this public id, for Digest, where the password is the token itself.
      * False when there is none. out is wiped by the caller. */
     bool (*token_by_id)(struct egress_env *env, const char *id, char out[TOKEN_TEXT]);
@@ -94,7 +98,7 @@ struct egress_url {
 };
 
 struct egress {
-    const char *name; /* "rtsp", "hls": also what tokens name */
+    const char *name;             /* "rtsp", "hls": also what tokens name */
     const struct option *options; /* rows, or NULL */
 
     /* 0 and an owned instance in *out. Opens its own listeners, adds its routes. The error is

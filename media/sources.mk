@@ -7,3 +7,4 @@ SRC_media += media/track.c media/frame.c media/packet.c media/bits.c media/param
 	media/format/rtp_mp3.c media/format/rtp_jpeg.c media/format/rtp_simple.c
 
 SRC_media += media/feed.c media/hub.c media/stream.c media/view.c
+SRC_media += media/format/cmaf.c

@@ -118,7 +118,7 @@ static void output_prime(struct output *output, struct hub *to)
 
     if (output->row->packager->kind == PACKET_CMAF)
         seq = feed_first(recent);
-    if (output->init && seq > feed_first(recent))
+    if (output->init && feed_at(recent, seq) != output->init)
         output_send(output, output->init, to);
     for (; seq < feed_end(recent); seq++)
         output_send(output, feed_at(recent, seq), to);

@@ -268,6 +268,11 @@ void admit_leave(struct egress_env *env, struct admission *admission)
     grant_close(grant);
 }
 
+struct view *admit_view(struct egress_env *env, const char *slug)
+{
+    return hub_find(worker_of(env)->hub, slug);
+}
+
 bool admit_token_by_id(struct egress_env *env, const char *id, char *out)
 {
     struct worker *worker = worker_of(env);

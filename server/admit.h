@@ -9,10 +9,12 @@
 
 struct admission;
 struct egress_env;
+struct view;
 struct worker;
 
 void admit(struct egress_env *env, struct admission *admission);
 void admit_leave(struct egress_env *env, struct admission *admission);
+struct view *admit_view(struct egress_env *env, const char *slug);
 bool admit_token_by_id(struct egress_env *env, const char *id, char *out);
 
 /* The grants of a token, of a camera (its slug), or all (both NULL) are told to go. */

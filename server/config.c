@@ -38,7 +38,8 @@ static int read_flags(struct options *options, const struct command_line *line,
 
     if (!argv)
         return -ENOMEM;
-    memcpy(argv, line->argv, (size_t)line->argc * sizeof(char *));
+    if (line->argc)
+        memcpy(argv, line->argv, (size_t)line->argc * sizeof(char *));
     rest = options_read_flags(options, line->argc, argv, error);
     if (rest > 0)
         snprintf(error->text, sizeof(error->text), "unexpected word '%.64s'", argv[0]);

@@ -17,14 +17,14 @@ struct grant {
     bool is_counting;     /* the first loop was asked, the answer is on its way */
     bool is_counted;
     bool is_watching;
-    bool is_told;          /* on_revoked was called: once is enough */
-    unsigned egress_index; /* in egress_all */
-    int64_t since_us;        /* watching since, or since the last metering */
-    uint64_t metered_bytes;  /* of admission->out_bytes */
+    bool is_told;           /* on_revoked was called: once is enough */
+    unsigned egress_index;  /* in egress_all */
+    int64_t since_us;       /* watching since, or since the last metering */
+    uint64_t metered_bytes; /* of admission->out_bytes */
 };
 
 /* server/viewer_count.c: asks the first loop whether one more may watch by this token;
  * on_counted follows on the grant's loop. Given back by viewer_count_leave. */
-int viewer_count_ask(struct grant *grant, void (*on_counted)(struct grant *grant, bool is_allowed))
-    MUST_CHECK;
+int viewer_count_ask(struct grant *grant,
+                     void (*on_counted)(struct grant *grant, bool is_allowed)) MUST_CHECK;
 void viewer_count_leave(struct grant *grant);

@@ -19,9 +19,9 @@ struct relay;
 enum { RELAY_TICKET = 32 };
 
 enum camera_state {
-    CAMERA_IDLE,        /* nobody watches */
-    CAMERA_STARTING,    /* asked for, no lane yet */
-    CAMERA_CONNECTING,  /* the agent is connecting to it */
+    CAMERA_IDLE,       /* nobody watches */
+    CAMERA_STARTING,   /* asked for, no lane yet */
+    CAMERA_CONNECTING, /* the agent is connecting to it */
     CAMERA_LIVE,
     CAMERA_UNREACHABLE,
     CAMERA_UNAUTHORISED,
@@ -69,7 +69,7 @@ struct relay_agent {
     void (*start)(struct relay_agent *agent, const char *camera_id,
                   const uint8_t ticket[RELAY_TICKET]);
     void (*stop)(struct relay_agent *agent, const char *camera_id);
-    void (*cameras_changed)(struct relay_agent *agent); /* send Cameras again */
+    void (*cameras_changed)(struct relay_agent *agent);          /* send Cameras again */
     void (*drop)(struct relay_agent *agent, const char *reason); /* Goodbye and close */
 };
 
@@ -84,7 +84,8 @@ void relay_camera_state(struct relay *relay, const char *agent_id, const char *c
                         enum camera_state state, const char *text);
 
 /* From any loop, at once: is this ticket, made by this process, good for that camera now? A
- * ticket is its own proof (expiry, nonce, MAC), so there is nothing to look up. 0 or -ERR_DENIED. */
+ * ticket is its own proof (expiry, nonce, MAC), so there is nothing to look up. 0 or -ERR_DENIED.
+ */
 int relay_check_ticket(const struct relay *relay, const char *camera_id,
                        const uint8_t ticket[RELAY_TICKET]) MUST_CHECK;
 

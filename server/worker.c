@@ -19,6 +19,7 @@ enum { TICK_US = 500 * 1000, USAGE_TICKS = 20 };
 /* How each kind of packets is kept: the current group of pictures, and this much beyond. */
 static const struct feed_kind feed_kinds[] = {
     {&packager_rtp, {8 * 1024 * 1024, 2 * 1000000}, 2 * 1000000},
+    {&packager_cmaf, {32 * 1024 * 1024, 20 * 1000000LL}, 0}, /* its viewers' windows linger */
     {.packager = NULL},
 };
 
@@ -159,6 +160,7 @@ static int open_egress(struct worker *worker)
                                       .owner = worker,
                                       .admit = admit,
                                       .leave = admit_leave,
+                                      .view = admit_view,
                                       .token_by_id = admit_token_by_id};
     for (unsigned i = 0; egress_all[i]; i++) {
         err = egress_all[i]->start(&worker->egress[i], &worker->env);

@@ -1,0 +1,268 @@
+/* HTTP routes: the multivariant playlist, which takes the token and makes the session, and what
+ * lies below the session's path. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/list.h"
+#include "egress/hls/hls.h"
+#include "egress/hls/playlist.h"
+#include "egress/hls/session.h"
+#include "http/router.h"
+
+enum { AWAY_RETRY_S = 5 };
+
+/* A first request while it waits for its admission. */
+struct arrival {
+    struct hls_session *session;  /* owned until it begins */
+    struct http_request *request; /* borrowed */
+    struct loop_task gone;
+    bool is_over;
+};
+
+static void allow_any(struct http_request *request)
+{
+    http_add_header(request, "access-control-allow-origin", "*");
+}
+
+/* A token without origins may be used anywhere; else only the page's own is named. */
+void routes_allow_origin(struct http_request *request, const char *origins)
+{
+    const char *origin = http_header(request, "origin");
+    size_t len = origin ? strlen(origin) : 0;
+
+    if (!*origins) {
+        allow_any(request);
+        return;
+    }
+    http_add_header(request, "vary", "origin");
+    for (const char *at = origins; len && *at; at += strcspn(at, " "), at += *at == ' ')
+        if (strncmp(at, origin, len) == 0 && (at[len] == ' ' || !at[len]))
+            http_add_header(request, "access-control-allow-origin", origin);
+}
+
+static const struct http_header multivariant_headers[] = {
+    {"content-type", "application/vnd.apple.mpegurl"},
+    {"cache-control", "no-store"},
+    {NULL, NULL},
+};
+
+static bool has_playable_track(const struct tracks *tracks)
+{
+    for (unsigned i = 0; i < tracks->count; i++)
+        if (tracks->track[i].codec == CODEC_H264 || tracks->track[i].codec == CODEC_H265 ||
+            tracks->track[i].codec == CODEC_AAC || tracks->track[i].codec == CODEC_OPUS)
+            return true;
+    return false;
+}
+
+static void send_multivariant(struct hls_session *session, struct http_request *request)
+{
+    struct hls_feed *feed = feed_use_by(session);
+    char uri[SESSION_ID + 32];
+    struct writer text;
+    struct buf *body = NULL;
+
+    snprintf(uri, sizeof(uri), "s/%s/media.m3u8", session->id);
+    writer_init(&text, PLAYLIST_MAX_BYTES);
+    if (feed)
+        playlist_write_multivariant(&text, session->admission.view->tracks, &feed->window, uri);
+    if (feed && writer_to_buf(&text, &body) == 0)
+        http_respond(request, 200, multivariant_headers, body);
+    else
+        http_respond_problem(request, 503, "memory", "The server is out of memory.", 1);
+    buf_unref(body);
+    writer_fini(&text);
+}
+
+static void refuse_codec(struct http_request *request, const struct tracks *tracks)
+{
+    char text[160];
+
+    snprintf(text, sizeof(text), "The camera sends %s, which HLS can't carry: play it over RTSP.",
+             tracks && tracks->count ? codec_name(tracks->track[0].codec) : "nothing");
+    http_respond_problem(request, 406, "codec", text, 0);
+}
+
+static void refuse(struct http_request *request, const struct admission *admission,
+                   enum verdict verdict)
+{
+    static const unsigned statuses[] = {
+        [VERDICT_ALLOW] = 200,     [VERDICT_NO_CREDENTIAL] = 401, [VERDICT_BAD_CREDENTIAL] = 401,
+        [VERDICT_DENIED] = 403,    [VERDICT_TOO_MANY] = 429,      [VERDICT_AWAY] = 503,
+        [VERDICT_OVERLOADED] = 503};
+    unsigned status = statuses[verdict];
+
+    if (status == 401)
+        http_add_header(request, "www-authenticate", "Bearer realm=\"culvert\"");
+    http_respond_problem(request, status, admission->rule,
+                         admission->detail ? admission->detail : verdict_detail(verdict),
+                         status == 503 || status == 429 ? AWAY_RETRY_S : 0);
+}
+
+static void arrival_free(struct loop_task *task)
+{
+    struct arrival *arrival = list_entry(task, struct arrival, gone);
+
+    free(arrival->session);
+    free(arrival);
+}
+
+static void arrival_end(struct arrival *arrival)
+{
+    arrival->is_over = true;
+    arrival->gone.run = arrival_free;
+    loop_defer(loop_current(), &arrival->gone);
+}
+
+static void on_revoked(struct admission *admission, const char *reason)
+{
+    (void)reason;
+    session_end(list_entry(admission, struct hls_session, admission));
+}
+
+static void settle(struct arrival *arrival, enum verdict verdict)
+{
+    struct hls_session *session = arrival->session;
+    struct http_request *request = arrival->request;
+    struct tracks *tracks = verdict == VERDICT_ALLOW ? session->admission.view->tracks : NULL;
+
+    routes_allow_origin(request, session->admission.origins);
+    if (verdict != VERDICT_ALLOW) {
+        refuse(request, &session->admission, verdict);
+    } else if (!tracks || !has_playable_track(tracks)) {
+        refuse_codec(request, tracks);
+        session->admission.env->leave(session->admission.env, &session->admission);
+    } else {
+        arrival->session = NULL; /* it lives on its own from here */
+        session_begin(session);
+        send_multivariant(session, request);
+    }
+    arrival_end(arrival);
+}
+
+static void on_verdict(struct admission *admission, enum verdict verdict)
+{
+    struct hls_session *session = list_entry(admission, struct hls_session, admission);
+    struct arrival *arrival = session->arrival;
+
+    session->arrival = NULL;
+    settle(arrival, verdict);
+}
+
+static void on_gone(void *owner)
+{
+    struct arrival *arrival = owner;
+    struct admission *admission = &arrival->session->admission;
+
+    admission->env->leave(admission->env, admission);
+    arrival_end(arrival);
+}
+
+static struct arrival *arrival_new(struct egress_instance *instance, struct http_request *request)
+{
+    struct arrival *arrival = calloc(1, sizeof(*arrival));
+
+    if (arrival)
+        arrival->session = session_new(instance);
+    if (!arrival || !arrival->session) {
+        free(arrival);
+        return NULL;
+    }
+    arrival->request = request;
+    return arrival;
+}
+
+/* "Authorization: Bearer TOKEN", or ?token=. */
+static void find_token(struct http_request *request, char token[TOKEN_TEXT])
+{
+    const char *header = http_header(request, "authorization");
+
+    token[0] = '\0';
+    if (header && strncasecmp(header, "Bearer ", 7) == 0 && strlen(header + 7) < TOKEN_TEXT)
+        memcpy(token, header + 7, strlen(header + 7) + 1);
+    else if (!http_query_value(request, "token", token, TOKEN_TEXT))
+        token[0] = '\0';
+}
+
+static void get_multivariant(void *owner, struct http_request *request)
+{
+    struct egress_instance *instance = owner;
+    const char *slug = http_path_value(request, "slug");
+    struct arrival *arrival = arrival_new(instance, request);
+    char token[TOKEN_TEXT];
+
+    if (!arrival || strlen(slug) >= SLUG_MAX) {
+        http_respond_problem(request, arrival ? 404 : 503, "overloaded",
+                             arrival ? "No stream has such a long name."
+                                     : "The server has too many viewers now.",
+                             arrival ? 0 : AWAY_RETRY_S);
+        if (arrival)
+            arrival_end(arrival);
+        return;
+    }
+    memcpy(arrival->session->slug, slug, strlen(slug) + 1);
+    find_token(request, token);
+    arrival->session->admission = (struct admission){.egress = &egress_hls,
+                                                     .slug = arrival->session->slug,
+                                                     .token = token,
+                                                     .origin = http_header(request, "origin"),
+                                                     .peer = *http_peer(request),
+                                                     .may_wait = true,
+                                                     .on_verdict = on_verdict,
+                                                     .on_revoked = on_revoked};
+    arrival->session->arrival = arrival;
+    instance->env->admit(instance->env, &arrival->session->admission);
+    explicit_bzero(token, sizeof(token));
+    if (!arrival->is_over)
+        http_on_gone(request, on_gone, arrival);
+}
+
+static void get_below_session(void *owner, struct http_request *request)
+{
+    struct egress_instance *instance = owner;
+    struct hls_session *session = session_find(instance, http_path_value(request, "session"));
+    struct hls_request wish;
+
+    if (!session || strcmp(session->slug, http_path_value(request, "slug")) != 0) {
+        allow_any(request);
+        http_respond_problem(request, 403, "session",
+                             "This viewer's session is not known here, or has ended: begin again "
+                             "with index.m3u8 and a token.",
+                             0);
+        return;
+    }
+    routes_allow_origin(request, session->origins);
+    if (hls_file_parse(&wish, http_path_value(request, "file")) < 0)
+        http_respond_problem(request, 404, "name", "There is no such file in a session.", 0);
+    else
+        answer_request(session, request, &wish);
+}
+
+/* A page asks before it asks: who may is decided by the answer to the request itself. */
+static void answer_preflight(void *owner, struct http_request *request)
+{
+    static const struct http_header headers[] = {
+        {"access-control-allow-methods", "GET, HEAD, OPTIONS"},
+        {"access-control-allow-headers", "authorization, range"},
+        {"access-control-max-age", "86400"},
+        {NULL, NULL},
+    };
+
+    (void)owner;
+    allow_any(request);
+    http_respond(request, 204, headers, NULL);
+}
+
+static const struct http_route routes[] = {
+    {HTTP_GET, "/hls/{slug}/index.m3u8", get_multivariant, 0},
+    {HTTP_GET, "/hls/{slug}/s/{session}/{file}", get_below_session, 0},
+    {HTTP_OPTIONS, "/hls/{slug}/index.m3u8", answer_preflight, 0},
+    {HTTP_OPTIONS, "/hls/{slug}/s/{session}/{file}", answer_preflight, 0},
+    {.pattern = NULL},
+};
+
+int routes_add(struct egress_instance *instance)
+{
+    return http_router_add(instance->env->router, routes, instance);
+}
