@@ -35,6 +35,8 @@ static const char *header_fault(const struct lane_header *header)
 {
     uint32_t number_len = header->flags & LANE_BEGINS_SEGMENT ? LANE_SEGMENT : 0;
 
+    if (header->type != LANE_FRAME && (header->flags || header->track))
+        return "flags on what is no frame";
     switch ((enum lane_type)header->type) {
     case LANE_TRACKS:
         return header->len > TRACKS_PACKED_MAX ? "tracks too long" : NULL;

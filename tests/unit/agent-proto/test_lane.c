@@ -291,6 +291,9 @@ static void a_header_that_breaks_the_rules_is_refused(void **state)
         {.type = LANE_TRACKS, .len = 65536},
         {.type = LANE_DROPS, .len = LANE_DROPS_MAX + 1},
         {.type = LANE_END, .len = 1},
+        {.type = LANE_TRACKS, .flags = LANE_KEY | LANE_BEGINS_SEGMENT, .len = 0},
+        {.type = LANE_DROPS, .flags = LANE_DISCARDABLE, .len = 0},
+        {.type = LANE_END, .track = 1},
     };
 
     (void)state;
