@@ -47,6 +47,9 @@ asan tsan:
 	@CULVERT_BUILD=build/$@ /usr/bin/python3 -m pytest tests/integration $(if $(T),-k '$(T)')
 
 # ---- fuzzing: clang's libFuzzer ----------------------------------------------------------------
+# libFuzzer declares its entry point in no header.
+$(OUT)/obj/tests/fuzz/%.o: WARN += -Wno-missing-prototypes
+
 # Clang warns of other things than gcc, and gcc's build has answered for the warnings.
 CFLAGS_fuzz  := -O1 -g -fno-omit-frame-pointer -Wno-error -Wno-unknown-warning-option -Wno-everything \
                 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
