@@ -1,6 +1,8 @@
 /* An HTTP/1.1 connection: the first byte says how the rest is cut into pieces. */
 #include "unit/http/http_rig.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     size_t piece = len && bytes[0] ? bytes[0] : len + 1;

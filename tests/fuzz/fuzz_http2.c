@@ -1,6 +1,8 @@
 /* An HTTP/2 connection: the preface is given, the rest are frames. */
 #include "unit/http/http_rig.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";

@@ -6,6 +6,8 @@
 #include "http/range.h"
 #include "http/target.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
     char *text = malloc(len + 1), value[32];
