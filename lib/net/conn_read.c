@@ -135,6 +135,8 @@ static ssize_t read_tls(struct conn *conn)
         if (got <= 0)
             return len > 0 ? (ssize_t)len : got;
         len += (size_t)got;
+        if (!tls_session_has_pending(conn->tls))
+            break; /* the socket had no more, or says so again: no call to hear it now */
     }
     return (ssize_t)len;
 }
@@ -174,7 +176,7 @@ int conn_read_turn(struct conn *conn)
             return got < 0 ? (int)got : -ERR_CLOSED;
         done += (size_t)got;
         err = conn_take(conn, (size_t)got);
-        if (!conn->tls && got < SCRATCH_BYTES)
+        if (got < SCRATCH_BYTES)
             break; /* the kernel has no more, or says so again */
     }
     if (err == 0)
