@@ -322,11 +322,13 @@ static int take_payload(struct lane_reader *reader)
 static bool fill_head(struct lane_reader *reader, struct reader *input, size_t want)
 {
     size_t len = want - reader->head_len;
+    const uint8_t *bytes;
 
     if (len > reader_left(input))
         len = reader_left(input);
-    if (len)
-        memcpy(reader->head + reader->head_len, reader_take(input, len), len);
+    bytes = reader_take(input, len);
+    if (bytes)
+        memcpy(reader->head + reader->head_len, bytes, len);
     reader->head_len += len;
     return reader->head_len == want;
 }
@@ -361,11 +363,13 @@ static int read_head(struct lane_reader *reader, struct reader *input)
 static void fill_payload(struct lane_reader *reader, struct reader *input)
 {
     size_t len = reader->payload->len - reader->filled;
+    const uint8_t *bytes;
 
     if (len > reader_left(input))
         len = reader_left(input);
-    if (len)
-        memcpy(reader->payload->bytes + reader->filled, reader_take(input, len), len);
+    bytes = reader_take(input, len);
+    if (bytes)
+        memcpy(reader->payload->bytes + reader->filled, bytes, len);
     reader->filled += len;
 }
 
