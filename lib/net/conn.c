@@ -139,7 +139,7 @@ void conn_shut(struct conn *conn)
     loop_io_watch(&conn->io, 0);
     loop_timer_stop(&conn->timer);
     loop_timer_stop(&conn->read_timer);
-    if (conn->tls && conn->out.bytes == 0)
+    if (conn->tls && conn_waiting(conn) == 0)
         tls_session_shutdown(conn->tls);
     close(conn->fd);
     loop_defer(conn->loop, &conn->free_task);
@@ -180,7 +180,7 @@ static void conn_flush_on(struct conn *conn)
 {
     if (conn_flush(conn) < 0)
         conn_shut(conn);
-    else if (conn->out.bytes == 0)
+    else if (conn_waiting(conn) == 0)
         conn_linger(conn);
     else
         conn_watch(conn);
@@ -248,7 +248,7 @@ static unsigned wanted_events(const struct conn *conn)
     case CONN_HANDSHAKE:
         return conn->tls && tls_session_wants_write(conn->tls) ? LOOP_WRITE : LOOP_READ;
     case CONN_OPEN:
-        if ((conn->out.bytes > 0 && conn->cork_count == 0) || conn->read_wants_write)
+        if ((conn_waiting(conn) > 0 && conn->cork_count == 0) || conn->read_wants_write)
             events |= LOOP_WRITE;
         return events;
     case CONN_FLUSHING:

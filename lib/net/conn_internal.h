@@ -102,3 +102,9 @@ bool conn_can_read(const struct conn *conn);
 
 /* 0 or the error that ends the connection. May close. */
 int conn_offer_kept(struct conn *conn) MUST_CHECK;
+
+/* Output that the kernel has not taken, encrypted or not. */
+static inline size_t conn_waiting(const struct conn *conn)
+{
+    return conn->out.bytes + (conn->tls ? tls_session_unsent(conn->tls) : 0);
+}

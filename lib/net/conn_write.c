@@ -44,7 +44,8 @@ static ssize_t write_record(struct conn *conn)
     return tls_session_write(conn->tls, bytes, len);
 }
 
-static int write_tls(struct conn *conn)
+/* Encrypts what is queued, as long as the socket keeps up. */
+static int encrypt_queue(struct conn *conn)
 {
     while (conn->out.bytes > 0) {
         ssize_t sent = write_record(conn);
@@ -57,11 +58,24 @@ static int write_tls(struct conn *conn)
     return 0;
 }
 
+/* All records of a flush go in one system call: what it costs is more than a copy of them. */
+static int write_tls(struct conn *conn)
+{
+    int err = tls_session_send(conn->tls), sent;
+
+    if (err < 0 || tls_session_unsent(conn->tls))
+        return err;
+    tls_session_gather(conn->tls);
+    err = encrypt_queue(conn);
+    sent = tls_session_send(conn->tls);
+    return err < 0 ? err : sent;
+}
+
 int conn_flush(struct conn *conn)
 {
     int err;
 
-    if (conn->out.bytes == 0)
+    if (conn_waiting(conn) == 0)
         return 0;
     err = conn->tls ? write_tls(conn) : write_plain(conn);
     if (err == 0)
@@ -71,7 +85,7 @@ int conn_flush(struct conn *conn)
 
 void conn_check_mark(struct conn *conn)
 {
-    if (!conn->is_above_mark || conn->out.bytes > conn->limits.low_water_bytes)
+    if (!conn->is_above_mark || conn_waiting(conn) > conn->limits.low_water_bytes)
         return;
     conn->is_above_mark = false;
     if (conn->state == CONN_OPEN && conn->handler && conn->handler->on_drained) {
@@ -145,7 +159,7 @@ void conn_uncork(struct conn *conn)
 {
     if (conn->cork_count > 0)
         conn->cork_count--;
-    if (conn->pending_err || conn->io.events & LOOP_WRITE || conn->out.bytes == 0)
+    if (conn->pending_err || conn->io.events & LOOP_WRITE || conn_waiting(conn) == 0)
         return;
     /* A failure is told by on_closed. */
     if (write_through(conn) < 0)
@@ -154,5 +168,5 @@ void conn_uncork(struct conn *conn)
 
 size_t conn_backlog(const struct conn *conn)
 {
-    return conn->out.bytes;
+    return conn_waiting(conn);
 }

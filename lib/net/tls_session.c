@@ -13,6 +13,8 @@
 #include "net/addr.h"
 #include "net/tls_internal.h"
 
+enum { GATHER_BYTES = 80 * 1024 }; /* a frame or a part in a few records */
+
 struct tls_session {
     SSL *ssl; /* owned */
     int fd;   /* borrowed */
@@ -20,6 +22,8 @@ struct tls_session {
     bool has_failed; /* nothing more may be asked of OpenSSL but to free */
     bool is_done;    /* the handshake */
     bool wants_write;
+    uint8_t *unsent; /* owned: encrypted, and not taken by the socket; NULL without */
+    size_t unsent_at, unsent_len;
     bool is_eof;
     char alpn[32];
     uint8_t pin[TLS_PIN_BYTES];
@@ -34,12 +38,73 @@ static bool is_retry(int err)
     return err == EAGAIN || err == EINTR;
 }
 
+/* What a session encrypts in one go, before it is sent: one session a thread at a time. */
+static _Thread_local struct {
+    struct tls_session *session;
+    size_t len;
+    uint8_t bytes[GATHER_BYTES];
+} gathered;
+
+static int unsent_keep(struct tls_session *session, const uint8_t *bytes, size_t len)
+{
+    session->unsent = malloc(len);
+    if (!session->unsent)
+        return -ENOMEM;
+    memcpy(session->unsent, bytes, len);
+    session->unsent_at = 0;
+    session->unsent_len = len;
+    return 0;
+}
+
+/* Sends what was gathered; the rest is kept. */
+static int gathered_send(struct tls_session *session)
+{
+    ssize_t sent = 0;
+    size_t len = gathered.len;
+
+    gathered.len = 0;
+    if (len > 0)
+        sent = send(session->fd, gathered.bytes, len, MSG_NOSIGNAL);
+    if (sent < 0 && !is_retry(errno))
+        return -errno;
+    if (sent < 0)
+        sent = 0;
+    return (size_t)sent < len ? unsent_keep(session, gathered.bytes + sent, len - (size_t)sent) : 0;
+}
+
+/* A record goes to the gathered ones; -EAGAIN while older ones wait for the socket. */
+static int gather(struct tls_session *session, const char *bytes, size_t len)
+{
+    int err = 0;
+
+    if (gathered.len + len > GATHER_BYTES)
+        err = gathered_send(session);
+    if (err == 0 && (session->unsent || len > GATHER_BYTES))
+        err = -EAGAIN;
+    if (err < 0)
+        return err;
+    memcpy(gathered.bytes + gathered.len, bytes, len);
+    gathered.len += len;
+    return 0;
+}
+
 static int socket_write(BIO *bio, const char *bytes, int len)
 {
     struct tls_session *session = BIO_get_data(bio);
-    ssize_t sent = send(session->fd, bytes, (size_t)len, MSG_NOSIGNAL);
+    ssize_t sent = len;
+    int err = 0;
 
     BIO_clear_retry_flags(bio);
+    if (session->unsent)
+        err = -EAGAIN;
+    else if (gathered.session == session)
+        err = gather(session, bytes, (size_t)len);
+    else
+        sent = send(session->fd, bytes, (size_t)len, MSG_NOSIGNAL);
+    if (err < 0) {
+        errno = -err;
+        sent = -1;
+    }
     if (sent < 0 && is_retry(errno))
         BIO_set_retry_write(bio);
     return (int)sent;
@@ -163,6 +228,7 @@ void tls_session_free(struct tls_session *session)
     if (!session)
         return;
     SSL_free(session->ssl);
+    free(session->unsent);
     ERR_clear_error();
     free(session);
 }
@@ -263,6 +329,44 @@ ssize_t tls_session_write(struct tls_session *session, const uint8_t *bytes, siz
     errno = 0;
     result = SSL_write_ex(session->ssl, bytes, len, &done);
     return result == 1 ? (ssize_t)done : session_error(session, result);
+}
+
+void tls_session_gather(struct tls_session *session)
+{
+    gathered.session = session;
+    gathered.len = 0;
+}
+
+static int unsent_send(struct tls_session *session)
+{
+    ssize_t sent = send(session->fd, session->unsent + session->unsent_at,
+                        session->unsent_len - session->unsent_at, MSG_NOSIGNAL);
+
+    if (sent < 0)
+        return is_retry(errno) ? 0 : -errno;
+    session->unsent_at += (size_t)sent;
+    if (session->unsent_at == session->unsent_len) {
+        free(session->unsent);
+        session->unsent = NULL;
+        session->unsent_at = session->unsent_len = 0;
+    }
+    return 0;
+}
+
+int tls_session_send(struct tls_session *session)
+{
+    bool has_gathered = gathered.session == session;
+
+    if (has_gathered)
+        gathered.session = NULL;
+    if (session->unsent)
+        return unsent_send(session);
+    return has_gathered ? gathered_send(session) : 0;
+}
+
+size_t tls_session_unsent(const struct tls_session *session)
+{
+    return session->unsent_len - session->unsent_at;
 }
 
 bool tls_session_wants_write(const struct tls_session *session)

@@ -33,6 +33,14 @@ ssize_t tls_session_read(struct tls_session *session, uint8_t *bytes, size_t len
 /* After -EAGAIN, to be repeated with the same bytes, or more of them. */
 ssize_t tls_session_write(struct tls_session *session, const uint8_t *bytes, size_t len) MUST_CHECK;
 
+/* From here to tls_session_send what is encrypted is gathered, by thread, and then sent in one
+ * call; what the socket does not take is kept, and nothing more is taken until it has gone. */
+void tls_session_gather(struct tls_session *session);
+
+/* 0, also when something stays (see tls_session_unsent), or an errno value. */
+int tls_session_send(struct tls_session *session) MUST_CHECK;
+size_t tls_session_unsent(const struct tls_session *session);
+
 /* The operation that gave -EAGAIN waits for the socket to take bytes, not to have some. */
 bool tls_session_wants_write(const struct tls_session *session);
 
