@@ -1,11 +1,10 @@
 /* What the agent asks a camera, step by step. */
 #include <stdio.h>
-#include <string.h>
-#include <strings.h>
 
 #include "agent/rtsp_client_private.h"
 #include "base/random.h"
 #include "crypto/digest.h"
+#include "rtsp/control.h"
 #include "rtsp/transport.h"
 
 enum { REQUEST_MAX_BYTES = 16 * 1024 };
@@ -54,31 +53,17 @@ static void request_end(struct rtsp_client *client, struct writer *out)
     writer_fini(out);
 }
 
-static void set_url(struct rtsp_client *client, const char *url)
-{
-    snprintf(client->request_url, sizeof(client->request_url), "%s", url);
-}
-
 static void set_own_url(struct rtsp_client *client)
 {
     if (rtsp_url_format(&client->url, client->request_url, sizeof(client->request_url)) < 0)
         client->request_url[0] = '\0';
 }
 
-/* A control is absolute, or hangs on the base; "*" and nothing mean the base itself. */
 static void set_control_url(struct rtsp_client *client, const char *control)
 {
-    size_t len = strlen(client->base);
-    bool has_slash = len && client->base[len - 1] == '/';
-
-    if (strncasecmp(control, "rtsp://", 7) == 0 || strncasecmp(control, "rtsps://", 8) == 0)
-        set_url(client, control);
-    else if (!*control || strcmp(control, "*") == 0)
-        set_url(client, client->base);
-    else
-        snprintf(client->request_url, sizeof(client->request_url), "%.*s%s%s",
-                 RTSP_URL_MAX - SDP_CONTROL_MAX - 2, client->base, has_slash ? "" : "/",
-                 control + (*control == '/'));
+    if (rtsp_control_url(&client->url, client->base, control, client->request_url,
+                         sizeof(client->request_url)) < 0)
+        set_own_url(client);
 }
 
 static void send_setup(struct rtsp_client *client)

@@ -75,25 +75,15 @@ static void next_step(struct rtsp_client *client, enum client_step step)
         client_send_step(client);
 }
 
-/* Content-Base, else Content-Location, else what was asked; an unusable one is passed over. */
+/* Content-Base, else Content-Location, else what was asked. What they say of the host is not
+ * believed (rtsp/control.h). */
 static void take_base(struct rtsp_client *client, const struct rtsp_message *response)
 {
-    const char *names[] = {"Content-Base", "Content-Location"};
-    struct rtsp_url url;
+    const char *value = rtsp_header(response, "Content-Base");
 
-    snprintf(client->base, sizeof(client->base), "%s", client->request_url);
-    for (unsigned i = 0; i < 2; i++) {
-        const char *value = rtsp_header(response, names[i]);
-
-        if (!value || rtsp_url_parse(&url, value) < 0)
-            continue;
-        /* Behind a forwarded port cameras name an address that only they know: ours is right. */
-        memcpy(url.host, client->url.host, sizeof(url.host));
-        url.port = client->url.port;
-        url.is_tls = client->url.is_tls;
-        if (rtsp_url_format(&url, client->base, sizeof(client->base)) == 0)
-            return;
-    }
+    if (!value)
+        value = rtsp_header(response, "Content-Location");
+    snprintf(client->base, sizeof(client->base), "%s", value ? value : client->request_url);
 }
 
 static void on_options(struct rtsp_client *client, const struct rtsp_message *response)

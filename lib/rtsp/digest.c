@@ -6,7 +6,7 @@
 
 #include "crypto/digest.h"
 
-enum { VALUE_MAX = 4096, NONCE_GOOD_US = 300 * 1000000, NONCE_MAC_BYTES = 12 };
+enum { VALUE_MAX = 4096, CHALLENGES_MAX = 8, NONCE_GOOD_US = 300 * 1000000, NONCE_MAC_BYTES = 12 };
 
 static void hex_write(const uint8_t *bytes, size_t len, char *out)
 {
@@ -109,20 +109,34 @@ static bool take_scheme(const char **value, const char *scheme)
     return true;
 }
 
-int digest_challenge_parse(struct digest_challenge *out, const char *value)
+/* Where a list of parameters ends because another challenge begins: at a word that is followed
+ * by another word and not by "=". */
+static bool is_scheme(const char *at)
+{
+    at += strspn(at, ", \t");
+    at += strcspn(at, "= ,\t");
+    return *at == ' ' && at[strspn(at, " \t")] != '=' && at[strspn(at, " \t")] != ',' &&
+           at[strspn(at, " \t")];
+}
+
+/* One challenge; *at moves on to the next one. */
+static int parse_challenge(struct digest_challenge *out, const char **at)
 {
     struct parameter parameter;
     char algorithm[32] = "", qop[DIGEST_FIELD_MAX] = "";
+    bool is_known;
     int err = 0;
 
     memset(out, 0, sizeof(*out));
-    if (strnlen(value, VALUE_MAX) >= VALUE_MAX)
-        return -ERR_TOO_LONG;
-    if (take_scheme(&value, "Basic"))
+    *at += strspn(*at, ", \t");
+    if (take_scheme(at, "Basic"))
         out->scheme = AUTH_SCHEME_BASIC;
-    else if (!take_scheme(&value, "Digest"))
-        return -ERR_UNSUPPORTED;
-    while (err == 0 && take_parameter(&value, &parameter)) {
+    is_known = out->scheme == AUTH_SCHEME_BASIC || take_scheme(at, "Digest");
+    if (!is_known)
+        *at += strcspn(*at, " ");
+    while (!is_scheme(*at) && take_parameter(at, &parameter)) {
+        if (err < 0 || !is_known)
+            continue;
         if (strcasecmp(parameter.name, "realm") == 0)
             err = keep(&parameter, out->realm, sizeof(out->realm));
         else if (strcasecmp(parameter.name, "nonce") == 0)
@@ -136,6 +150,8 @@ int digest_challenge_parse(struct digest_challenge *out, const char *value)
         else if (strcasecmp(parameter.name, "stale") == 0)
             out->is_stale = strcasecmp(parameter.value, "true") == 0;
     }
+    if (!is_known)
+        return -ERR_UNSUPPORTED;
     if (err < 0 || out->scheme == AUTH_SCHEME_BASIC)
         return err;
     out->scheme = scheme_of(algorithm);
@@ -143,6 +159,30 @@ int digest_challenge_parse(struct digest_challenge *out, const char *value)
     if (out->scheme == AUTH_SCHEME_NONE || (*qop && !out->has_qop))
         return -ERR_UNSUPPORTED;
     return *out->nonce ? 0 : -ERR_PROTOCOL;
+}
+
+int digest_challenge_parse(struct digest_challenge *out, const char *value)
+{
+    struct digest_challenge challenge, best = {.scheme = AUTH_SCHEME_NONE};
+    int first_err = 0;
+
+    memset(out, 0, sizeof(*out));
+    if (strnlen(value, VALUE_MAX) >= VALUE_MAX)
+        return -ERR_TOO_LONG;
+    for (unsigned i = 0; i < CHALLENGES_MAX && *value; i++) {
+        int err = parse_challenge(&challenge, &value);
+
+        if (err == 0 && challenge.scheme > best.scheme)
+            best = challenge;
+        first_err = first_err ? first_err : err;
+        value += strspn(value, ", \t");
+        if (!is_scheme(value))
+            break;
+    }
+    *out = best;
+    if (best.scheme != AUTH_SCHEME_NONE)
+        return 0;
+    return first_err ? first_err : -ERR_PROTOCOL;
 }
 
 /* The hash of texts joined by colons (RFC 7616 section 3.4), in hex. */
@@ -217,10 +257,42 @@ static int answer_basic(const struct digest_request *request, char *out, size_t 
     return 0;
 }
 
+/* Appends name="text" as a quoted string (RFC 9110 section 5.6.4). */
+static int put_quoted(char *out, size_t room, const char *name, const char *text)
+{
+    size_t len = strlen(out);
+    int more = snprintf(out + len, room - len, "%s=\"", name);
+
+    if (more < 0 || (size_t)more >= room - len)
+        return -ERR_TOO_LONG;
+    for (len += (size_t)more; *text; text++) {
+        if (room - len < 5)
+            return -ERR_TOO_LONG;
+        if (*text == '"' || *text == '\\')
+            out[len++] = '\\';
+        out[len++] = *text;
+    }
+    if (room - len < 2)
+        return -ERR_TOO_LONG;
+    out[len] = '"';
+    out[len + 1] = '\0';
+    return 0;
+}
+
+static int put(char *out, size_t room, const char *text)
+{
+    size_t len = strlen(out), more = strlen(text);
+
+    if (more >= room - len)
+        return -ERR_TOO_LONG;
+    memcpy(out + len, text, more + 1);
+    return 0;
+}
+
 int digest_answer(const struct digest_challenge *challenge, const struct digest_request *request,
                   char *out, size_t room)
 {
-    char nc[9], response[DIGEST_HEX], tail[128 + DIGEST_FIELD_MAX] = "";
+    char nc[9], response[DIGEST_HEX], tail[DIGEST_FIELD_MAX] = "";
     struct digest_input in = {.scheme = challenge->scheme,
                               .user = request->user,
                               .realm = challenge->realm,
@@ -229,27 +301,30 @@ int digest_answer(const struct digest_challenge *challenge, const struct digest_
                               .uri = request->uri,
                               .nonce = challenge->nonce,
                               .cnonce = request->cnonce};
-    bool is_sha = challenge->scheme == AUTH_SCHEME_SHA256;
-    int err, len;
+    int err = 0;
 
+    if (!room || challenge->scheme == AUTH_SCHEME_NONE)
+        return -ERR_UNSUPPORTED;
     if (challenge->scheme == AUTH_SCHEME_BASIC)
         return answer_basic(request, out, room);
     if (challenge->has_qop) {
         snprintf(nc, sizeof(nc), "%08x", request->count);
         in.nc = nc;
-        snprintf(tail, sizeof(tail), ", qop=auth, nc=%s, cnonce=\"%.200s\"", nc, request->cnonce);
+        snprintf(tail, sizeof(tail), ", qop=auth, nc=%s, cnonce=\"%.100s\"", nc, request->cnonce);
     }
     err = make_response(&in, response);
-    if (err < 0)
-        return err;
-    len =
-        snprintf(out, room,
-                 "Digest username=\"%s\", realm=\"%s\", nonce=\"%s\", uri=\"%s\", "
-                 "response=\"%s\"%s%s%s%s%s",
-                 request->user, challenge->realm, challenge->nonce, request->uri, response,
-                 is_sha ? ", algorithm=SHA-256" : "", tail, *challenge->opaque ? ", opaque=\"" : "",
-                 challenge->opaque, *challenge->opaque ? "\"" : "");
-    return len < 0 || (size_t)len >= room ? -ERR_TOO_LONG : 0;
+    out[0] = '\0';
+    err = err ? err : put_quoted(out, room, "Digest username", request->user);
+    err = err ? err : put_quoted(out, room, ", realm", challenge->realm);
+    err = err ? err : put_quoted(out, room, ", nonce", challenge->nonce);
+    err = err ? err : put_quoted(out, room, ", uri", request->uri);
+    err = err ? err : put_quoted(out, room, ", response", response);
+    if (challenge->scheme == AUTH_SCHEME_SHA256)
+        err = err ? err : put(out, room, ", algorithm=SHA-256");
+    err = err ? err : put(out, room, tail);
+    if (*challenge->opaque)
+        err = err ? err : put_quoted(out, room, ", opaque", challenge->opaque);
+    return err;
 }
 
 static int parse_basic(struct digest_credential *out, const char *value)

@@ -22,7 +22,8 @@ struct digest_challenge {
     bool is_stale;
 };
 
-/* 0; -ERR_UNSUPPORTED for a scheme, algorithm or qop that we don't know; -ERR_PROTOCOL. */
+/* The strongest challenge of a header, which may hold several. 0; -ERR_UNSUPPORTED for a scheme,
+ * algorithm or qop that we don't know; -ERR_PROTOCOL. */
 int digest_challenge_parse(struct digest_challenge *out, const char *value) MUST_CHECK;
 
 struct digest_request {
@@ -31,7 +32,8 @@ struct digest_request {
     const char *cnonce;
 };
 
-/* The value of an Authorization header that answers the challenge. It is a secret. */
+/* The value of an Authorization header that answers the challenge. It is a secret.
+ * -ERR_TOO_LONG, or -ERR_UNSUPPORTED: there is nothing to answer. */
 int digest_answer(const struct digest_challenge *challenge, const struct digest_request *request,
                   char *out, size_t room) MUST_CHECK;
 

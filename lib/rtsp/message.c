@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { FRAME_HEAD = 4, VALUE_MAX = 2048 };
+enum { FRAME_HEAD = 4 };
 
 static struct rtsp_parsed bad(unsigned status)
 {
@@ -137,13 +137,27 @@ static unsigned parse_request_line(struct rtsp_message *message, char *line)
     return check_version(version);
 }
 
-/* Cameras fold lines: a line that begins with a blank goes on with the value before it. */
+/* Cameras fold lines: one that begins with a blank goes on with the value before it. What lies
+ * between the two in the text, the cut line end, becomes blank. */
+static unsigned unfold(struct rtsp_message *message, char *line)
+{
+    char *value, *end;
+
+    if (!message->header_count)
+        return 400;
+    trim(line);
+    value = message->text + (message->headers[message->header_count - 1].value - message->text);
+    end = value + strlen(value);
+    memset(end, ' ', (size_t)(line - end));
+    return strlen(value) > RTSP_LINE_MAX ? 431 : 0;
+}
+
 static unsigned parse_header(struct rtsp_message *message, char *line)
 {
     char *colon = strchr(line, ':');
 
     if (*line == ' ' || *line == '\t')
-        return message->header_count ? 0 : 400;
+        return unfold(message, line);
     if (!colon || colon == line)
         return 400;
     if (message->header_count == RTSP_HEADERS_MAX)
@@ -220,6 +234,24 @@ static struct rtsp_parsed parse_whole(struct rtsp_message *message, size_t head_
     return parsed;
 }
 
+/* The body that a whole head promises, as far as a glance tells (0 otherwise): so that a body
+ * that trickles in costs no copy a byte. */
+static size_t glance_body(const uint8_t *bytes, size_t head_len)
+{
+    static const char name[] = "\nContent-Length:";
+    size_t name_len = sizeof(name) - 1, len = 0, i = 0;
+
+    while (i + name_len < head_len && strncasecmp((const char *)bytes + i, name, name_len) != 0)
+        i++;
+    if (i + name_len >= head_len)
+        return 0;
+    for (i += name_len; bytes[i] == ' '; i++)
+        continue;
+    for (; bytes[i] >= '0' && bytes[i] <= '9' && len <= RTSP_BODY_MAX; i++)
+        len = len * 10 + (size_t)(bytes[i] - '0');
+    return len <= RTSP_BODY_MAX ? len : 0;
+}
+
 struct rtsp_parsed rtsp_parse(const uint8_t *bytes, size_t len)
 {
     struct rtsp_parsed parsed = {.piece = RTSP_NEEDS_MORE};
@@ -245,7 +277,7 @@ struct rtsp_parsed rtsp_parse(const uint8_t *bytes, size_t len)
         status = 431;
     if (status)
         return bad(status);
-    if (!head_len)
+    if (!head_len || len < head_len + glance_body(bytes, head_len))
         return parsed;
     message = calloc(1, sizeof(*message));
     if (!message)
@@ -313,11 +345,15 @@ static const struct {
     const char *reason;
 } reasons[] = {
     {200, "OK"},
+    {301, "Moved Permanently"},
+    {302, "Found"},
     {400, "Bad Request"},
     {401, "Unauthorized"},
     {403, "Forbidden"},
     {404, "Not Found"},
     {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {408, "Request Timeout"},
     {413, "Request Entity Too Large"},
     {414, "Request-URI Too Long"},
     {431, "Request Header Fields Too Large"},
@@ -327,6 +363,7 @@ static const struct {
     {455, "Method Not Valid in This State"},
     {457, "Invalid Range"},
     {459, "Aggregate Operation Not Allowed"},
+    {460, "Only Aggregate Operation Allowed"},
     {461, "Unsupported Transport"},
     {500, "Internal Server Error"},
     {501, "Not Implemented"},
@@ -359,12 +396,17 @@ void rtsp_write_response(struct writer *out, unsigned status, int64_t cseq)
 
 void rtsp_write_header(struct writer *out, const char *name, const char *format, ...)
 {
-    char value[VALUE_MAX];
+    char value[RTSP_LINE_MAX];
     va_list args;
+    int len;
 
     va_start(args, format);
-    vsnprintf(value, sizeof(value), format, args);
+    len = vsnprintf(value, sizeof(value), format, args);
     va_end(args);
+    if (len < 0 || (size_t)len >= sizeof(value)) {
+        out->err = -ERR_TOO_LONG;
+        return;
+    }
     value[strcspn(value, "\r\n")] = '\0';
     writer_printf(out, "%s: %s\r\n", name, value);
 }

@@ -75,7 +75,7 @@ const char *rtsp_reason(unsigned status);
 void rtsp_write_request(struct writer *out, const char *method, const char *url, int64_t cseq);
 void rtsp_write_response(struct writer *out, unsigned status, int64_t cseq);
 
-/* Bytes that would end the line are left out of value. */
+/* The value ends where a byte would end the line; one longer than a line may be fails. */
 __attribute__((format(printf, 3, 4))) void rtsp_write_header(struct writer *out, const char *name,
                                                              const char *format, ...);
 

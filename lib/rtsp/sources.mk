@@ -1,4 +1,5 @@
 SRC_rtsp := \
+	lib/rtsp/control.c \
 	lib/rtsp/digest.c \
 	lib/rtsp/message.c \
 	lib/rtsp/sdp.c \

@@ -100,8 +100,10 @@ static int parse_one(struct rtsp_transport *out, char *text)
 
     memset(out, 0, sizeof(*out));
     part += strspn(part, " ");
-    if (strncasecmp(part, "RTP/AVP", 7) != 0 && strncasecmp(part, "RTP/SAVP", 8) != 0)
+    if (!*part)
         return -ERR_PROTOCOL;
+    if (strncasecmp(part, "RTP/AVP", 7) != 0 && strncasecmp(part, "RTP/SAVP", 8) != 0)
+        return -ERR_UNSUPPORTED;
     out->is_secure = (part[4] | 0x20) == 's';
     part += out->is_secure ? 8 : 7;
     part += *part == 'F' || *part == 'f'; /* AVPF: feedback that we don't need */
@@ -123,9 +125,9 @@ int rtsp_transport_parse(struct rtsp_transport out[RTSP_TRANSPORTS_MAX], const c
         if (count == RTSP_TRANSPORTS_MAX)
             return -ERR_TOO_MANY;
         err = parse_one(&out[count], part);
-        if (err < 0)
+        if (err < 0 && err != -ERR_UNSUPPORTED)
             return err;
-        count++;
+        count += err == 0;
     }
     return count;
 }

@@ -20,9 +20,10 @@ struct rtsp_transport {
     uint32_t ssrc;
 };
 
-/* The alternatives of a header, best first: how many, or -ERR_PROTOCOL (malformed, a port of 0
- * or beyond 65535, channels that overlap or run backwards), -ERR_TOO_MANY. What it asks to
- * have sent elsewhere (destination=, source=) is not even read. */
+/* The alternatives of a header, best first: how many that we know (0: only others, such as
+ * MP2T or RAW), or -ERR_PROTOCOL (malformed, a port of 0 or beyond 65535, channels that overlap
+ * or run backwards), -ERR_TOO_MANY. What it asks to have sent elsewhere (destination=, source=)
+ * is not even read. */
 int rtsp_transport_parse(struct rtsp_transport out[RTSP_TRANSPORTS_MAX],
                          const char *text) MUST_CHECK;
 

@@ -27,8 +27,8 @@ static int decode(const char *text, size_t len, char *out, size_t room)
             out[at++] = text[i];
             continue;
         }
-        if (high == 0 && low == 0)
-            return -ERR_PROTOCOL;
+        if ((high << 4 | low) < 0x20 || (high << 4 | low) == 0x7f)
+            return -ERR_PROTOCOL; /* nothing that we read has a use for such a byte */
         out[at++] = (char)(high << 4 | low);
         i += 2;
     }
@@ -123,6 +123,20 @@ static int parse_authority(struct rtsp_url *out, const char *text, size_t len)
     return err < 0 ? err : parse_host(out, text, len);
 }
 
+/* How long user, password, host and port are. People paste passwords with "/", "?" or "#" in
+ * them: where what comes before the first of these can't be host and port, and an "@" follows,
+ * it is a part of the password. */
+static size_t authority_length(const char *text)
+{
+    size_t len = strcspn(text, "/?#");
+    const char *colon = memchr(text, ':', len), *at = strrchr(text, '@');
+    size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
+
+    if (!colon || !at || memchr(text, '@', len) || *text == '[' || colon + 1 + digits == text + len)
+        return len;
+    return (size_t)(at - text) + strcspn(at, "/?#");
+}
+
 int rtsp_url_parse(struct rtsp_url *out, const char *text)
 {
     size_t len;
@@ -138,7 +152,7 @@ int rtsp_url_parse(struct rtsp_url *out, const char *text)
         return -ERR_PROTOCOL;
     text += out->is_tls ? 8 : 7;
     out->port = out->is_tls ? 322 : 554;
-    len = strcspn(text, "/?#");
+    len = authority_length(text);
     err = parse_authority(out, text, len);
     text += len;
     len = strcspn(text, "?#");

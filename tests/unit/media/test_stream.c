@@ -59,8 +59,8 @@ static void fake_close(struct packager *packager)
     fake.close_count++;
 }
 
-static const struct packager_kind fake_kind = {"fake",    PACKET_RTP, fake_open, fake_set_tracks,
-                                               fake_push, fake_close};
+static const struct packager_kind fake_kind = {"fake",          PACKET_RTP, fake_open,
+                                               fake_set_tracks, fake_push,  fake_close};
 static const struct feed_kind kinds[] = {{&fake_kind, {1 << 20, 10000000}, 0}, {.packager = NULL}};
 
 struct place {
