@@ -13,6 +13,7 @@ struct feed {
     uint64_t newest_key; /* where, while has_key */
     bool has_key;
     size_t bytes;
+    struct packet *headers; /* owned: the newest that is_init */
     struct list idle, busy; /* cursors */
 };
 
@@ -68,14 +69,14 @@ void feed_free(struct feed *feed)
     end_all(&feed->busy);
     while (feed->first < feed->end)
         drop_oldest(feed);
+    packet_unref(feed->headers);
     free(feed->ring);
     free(feed);
 }
 
 static void need_key(struct list *cursors)
 {
-    list_for_each(link, after, cursors)
-    {
+    list_for_each (link, after, cursors) {
         list_entry(link, struct cursor, link)->needs_key = true;
     }
 }
@@ -145,6 +146,10 @@ void feed_push(struct feed *feed, struct packet *packet)
 {
     struct list woken;
 
+    if (packet->is_init) {
+        packet_unref(feed->headers);
+        feed->headers = packet_ref(packet);
+    }
     ring_append(feed, packet_ref(packet));
 
     /* on_ready may detach any cursor or send it back to idle: walk a list of our own. */
@@ -170,6 +175,11 @@ uint64_t feed_end(const struct feed *feed)
 struct packet *feed_at(const struct feed *feed, uint64_t seq)
 {
     return seq >= feed->first && seq < feed->end ? *feed_slot(feed, seq) : NULL;
+}
+
+struct packet *feed_headers(const struct feed *feed)
+{
+    return feed->headers;
 }
 
 uint64_t feed_newest_key(const struct feed *feed)

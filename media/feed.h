@@ -51,6 +51,10 @@ uint64_t feed_first(const struct feed *feed);
 uint64_t feed_end(const struct feed *feed);
 struct packet *feed_at(const struct feed *feed, uint64_t seq);
 
+/* The newest headers-only packet (is_init), borrowed, also when the ring no longer holds it; or
+ * NULL. */
+struct packet *feed_headers(const struct feed *feed);
+
 /* Where a new viewer starts: the newest key frame's number, or feed_end without one. */
 uint64_t feed_newest_key(const struct feed *feed);
 

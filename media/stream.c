@@ -16,7 +16,6 @@ struct output {
     const struct feed_kind *row;
     struct packager *packager; /* owned; NULL while not in use */
     struct feed *recent;       /* owned: what a loop that comes late is primed with */
-    struct packet *init;       /* owned: the newest headers-only packet */
     uint64_t loops;            /* bit per hub that subscribed */
 };
 
@@ -57,10 +56,6 @@ static void on_packet(struct packager_sink *sink, struct packet *packet)
     struct output *output = (struct output *)(void *)sink;
     struct hub *hub = output->stream->hub;
 
-    if (packet->is_init) {
-        packet_unref(output->init);
-        output->init = packet_ref(packet);
-    }
     feed_push(output->recent, packet);
     for (unsigned i = 0; i < hub->peer_count; i++)
         if (output->loops & (uint64_t)1 << i)
@@ -72,10 +67,8 @@ static void output_close(struct output *output)
     if (output->packager)
         output->row->packager->close(output->packager);
     feed_free(output->recent);
-    packet_unref(output->init);
     output->packager = NULL;
     output->recent = NULL;
-    output->init = NULL;
     output->loops = 0;
 }
 
@@ -118,8 +111,8 @@ static void output_prime(struct output *output, struct hub *to)
 
     if (output->row->packager->kind == PACKET_CMAF)
         seq = feed_first(recent);
-    if (output->init && feed_at(recent, seq) != output->init)
-        output_send(output, output->init, to);
+    if (feed_headers(recent) && feed_at(recent, seq) != feed_headers(recent))
+        output_send(output, feed_headers(recent), to);
     for (; seq < feed_end(recent); seq++)
         output_send(output, feed_at(recent, seq), to);
 }

@@ -87,6 +87,8 @@ static struct hls_feed *feed_open(struct egress_instance *instance, const char *
     list_init(&feed->waiters);
     map_insert(&instance->feeds, &feed->node, feed->slug);
     cursor_attach(&feed->cursor, feed->feed);
+    if (feed_headers(feed->feed))
+        window_push(&feed->window, feed_headers(feed->feed));
     read_ring(feed);
     return feed;
 }

@@ -204,6 +204,23 @@ static void a_reset_feed_goes_on_at_the_next_key_frame(void **state)
     feed_free(feed);
 }
 
+static void headers_are_kept_after_the_ring_let_them_go(void **state)
+{
+    struct feed *feed = feed_make(3 * PACKET_BYTES, 10000000);
+    struct packet *headers = packet_new(PACKET_CMAF, buf_new(10), NULL, 0);
+
+    (void)state;
+    assert_non_null(headers);
+    assert_null(feed_headers(feed));
+    headers->is_init = true;
+    feed_push(feed, headers);
+    push_range(feed, 0, 10);
+    assert_ptr_not_equal(feed_at(feed, feed_first(feed)), headers);
+    assert_ptr_equal(feed_headers(feed), headers);
+    packet_unref(headers);
+    feed_free(feed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +232,7 @@ int main(void)
         cmocka_unit_test(a_ring_of_many_packets_keeps_their_order),
         cmocka_unit_test(a_viewer_may_leave_when_told_and_others_go_on),
         cmocka_unit_test(an_idle_viewer_is_woken_once_until_it_drains),
+        cmocka_unit_test(headers_are_kept_after_the_ring_let_them_go),
         cmocka_unit_test(a_reset_feed_goes_on_at_the_next_key_frame),
     };
 
