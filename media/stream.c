@@ -62,6 +62,7 @@ static void on_packet(struct packager_sink *sink, struct packet *packet)
             output_send(output, packet, hub->peers[i]);
 }
 
+/* The loops that want it stay: other tracks may be to the packager's taste again. */
 static void output_close(struct output *output)
 {
     if (output->packager)
@@ -69,7 +70,6 @@ static void output_close(struct output *output)
     feed_free(output->recent);
     output->packager = NULL;
     output->recent = NULL;
-    output->loops = 0;
 }
 
 static void output_push(struct output *output, struct frame *frame)
@@ -123,10 +123,11 @@ static void output_subscribe(struct output *output, struct hub *hub)
 
     if (output->loops & bit)
         return;
-    if (!output->packager && output_open(output) < 0)
-        return;
-    output_prime(output, hub);
+    if (output->packager)
+        output_prime(output, hub);
     output->loops |= bit;
+    if (!output->packager && output_open(output) < 0)
+        return; /* tried again with the next tracks */
 }
 
 static void output_unsubscribe(struct output *output, struct hub *hub)
@@ -134,6 +135,14 @@ static void output_unsubscribe(struct output *output, struct hub *hub)
     output->loops &= ~((uint64_t)1 << hub->index);
     if (!output->loops)
         output_close(output);
+}
+
+static void output_set_tracks(struct output *output, struct tracks *tracks)
+{
+    if (output->packager && output->row->packager->set_tracks(output->packager, tracks) < 0)
+        output_close(output);
+    else if (!output->packager && output->loops && output_open(output) < 0)
+        return; /* not these either */
 }
 
 static struct stream *stream_find(struct hub *hub, const char *slug)
@@ -232,12 +241,8 @@ void stream_set_tracks(struct stream *stream, struct tracks *tracks)
     stream->tracks = tracks_ref(tracks);
     tracks_unref(old);
     history_drop(stream);
-    for (unsigned i = 0; i < PACKET_KINDS; i++) {
-        struct output *output = &stream->outputs[i];
-
-        if (output->packager && output->row->packager->set_tracks(output->packager, tracks) < 0)
-            output_close(output);
-    }
+    for (unsigned i = 0; i < PACKET_KINDS; i++)
+        output_set_tracks(&stream->outputs[i], tracks);
     stream_take_name(stream);
     message = stream_message(stream, HUB_LIVE);
     hub_send_all(&message);

@@ -19,6 +19,7 @@ struct packager {
 
 static struct {
     unsigned open_count, close_count, frame_count;
+    bool refuses; /* any tracks */
 } fake;
 
 static int fake_open(struct packager **out, struct packager_sink *sink)
@@ -32,6 +33,8 @@ static int fake_open(struct packager **out, struct packager_sink *sink)
 
 static int fake_set_tracks(struct packager *packager, struct tracks *tracks)
 {
+    if (fake.refuses)
+        return -ERR_UNSUPPORTED;
     tracks_unref(packager->tracks);
     packager->tracks = tracks_ref(tracks);
     return 0;
@@ -116,6 +119,7 @@ static int setup(void **state)
     assert_non_null(place->tracks);
     place->tracks->track[0].codec = CODEC_H264;
     fake.open_count = fake.close_count = fake.frame_count = 0;
+    fake.refuses = false;
     *state = place;
     return 0;
 }
@@ -279,6 +283,27 @@ static void the_newer_of_two_streams_wins_whatever_the_older_says_later(void **s
     stream_close(newer);
 }
 
+static void viewers_of_tracks_that_were_refused_get_the_next_ones(void **state)
+{
+    struct place *place = *state;
+    struct stream *stream = stream_make(place, 0);
+    struct viewer viewer;
+
+    fake.refuses = true;
+    attach(&viewer, place->hubs[1]);
+    settle(place);
+    push(stream, 0, true);
+    settle(place);
+    assert_int_equal(viewer.got_count, 0);
+    fake.refuses = false;
+    stream_set_tracks(stream, place->tracks);
+    push(stream, 40, true);
+    settle(place);
+    assert_int_equal(viewer.got_count, 1);
+    detach(&viewer, place->hubs[1]);
+    stream_close(stream);
+}
+
 static void a_removed_view_ends_its_viewers(void **state)
 {
     struct place *place = *state;
@@ -321,6 +346,7 @@ int main(void)
         TEST(the_packager_ends_after_the_last_viewer_of_any_loop),
         TEST(viewers_stay_while_the_stream_is_away_and_go_on_at_a_key_frame),
         TEST(the_newer_of_two_streams_wins_whatever_the_older_says_later),
+        TEST(viewers_of_tracks_that_were_refused_get_the_next_ones),
         TEST(a_removed_view_ends_its_viewers),
         TEST(frames_of_tracks_that_do_not_exist_are_dropped),
     };
