@@ -160,10 +160,8 @@ static int open_source(struct camera *camera)
     const char *fault = camera->url[0] ? allow_url_fault(&agent->allow, camera->url)
                                        : "the camera's URL is not sealed to this agent: set it "
                                          "again in the dashboard";
-    struct source_config config = {.loop = agent->loop,
-                                   .name = camera->id,
-                                   .url = camera->url,
-                                   .allow = &agent->allow};
+    struct source_config config = {
+        .loop = agent->loop, .name = camera->id, .url = camera->url, .allow = &agent->allow};
     int err;
 
     if (fault) {

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/list.h"
 #include "agent/allow.h"
+#include "base/list.h"
 #include "net/conn.h"
 
 enum { ADDRESSES_MAX = 8, HOST_MAX = 256 };

@@ -15,7 +15,7 @@ struct dial_target {
     struct tls_client *tls; /* borrowed for as long as the connection; NULL: plain */
     const char *host;       /* copied: a name or an address, without brackets */
     uint16_t port;
-    const char *device; /* an interface or a local address, or NULL; outlives the dial */
+    const char *device;        /* an interface or a local address, or NULL; outlives the dial */
     const struct allow *allow; /* which addresses may be dialled; NULL: any. Outlives the dial */
     const struct conn_limits *limits; /* outlives the dial */
 };
