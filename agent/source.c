@@ -19,6 +19,7 @@ enum {
     TRACKS_US = 2 * 1000000, /* how long tracks that describe themselves in band are waited for */
     BACKOFF_FIRST_US = 1000000,
     BACKOFF_MAX_US = 15 * 1000000,
+    WALL_BASE_US = 1,        /* dts is on the wall clock already; 0 would say that it isn't known */
     STEADY_US = 30 * 1000000 /* after so long of pictures a new failure begins at the first */
 };
 
@@ -155,7 +156,7 @@ static bool are_tracks_ready(const struct source *source)
 }
 
 /* Tracks are given out with their places kept: one that is not known yet has no codec. */
-static bool publish_tracks(struct source *source, const struct clock_times *times)
+static bool publish_tracks(struct source *source)
 {
     struct tracks *tracks;
 
@@ -167,7 +168,7 @@ static bool publish_tracks(struct source *source, const struct clock_times *time
     if (!tracks)
         return false;
     tracks->generation = ++source->generation;
-    tracks->wall_base_us = times->wall_us ? times->wall_us - times->dts_us : 0;
+    tracks->wall_base_us = WALL_BASE_US;
     for (unsigned i = 0; i < source->track_count; i++) {
         if (!source->is_known[i])
             continue;
@@ -245,7 +246,7 @@ static void on_unit(void *owner, unsigned index, const struct access_unit *unit)
     times = clock_repair_unit(source->clock, &clock_unit);
     if (times.dts_us > source->last_dts_us)
         source->last_dts_us = times.dts_us;
-    if (!publish_tracks(source, &times)) {
+    if (!publish_tracks(source)) {
         source->has_key = false; /* a key frame that nobody can have is none */
         return;
     }

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <libavformat/avformat.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,12 +45,20 @@ struct packager {
     unsigned frame_count; /* in the part so far */
 };
 
+/* What libavformat has to say comes back as errors; it writes nothing anywhere. */
+static void be_quiet(void)
+{
+    av_log_set_level(AV_LOG_QUIET);
+}
+
 static int cmaf_open(struct packager **out, struct packager_sink *sink)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct packager *packager = calloc(1, sizeof(*packager));
 
     if (!packager)
         return -ENOMEM;
+    pthread_once(&once, be_quiet);
     packager->sink = sink;
     writer_init(&packager->out, PART_MAX_BYTES);
     packager->packet = av_packet_alloc();
@@ -235,6 +244,7 @@ static int open_mux(struct packager *packager)
         return -ENOMEM;
     packager->mux->flags |= AVFMT_FLAG_BITEXACT | AVFMT_FLAG_CUSTOM_IO;
     packager->mux->max_interleave_delta = 0;
+    packager->mux->avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED; /* times are as they are */
     io = av_malloc(IO_BYTES);
     packager->mux->pb =
         io ? avio_alloc_context(io, IO_BYTES, 1, packager, NULL, on_write, NULL) : NULL;
