@@ -20,11 +20,11 @@ enum hub_verb {
 struct hub_message {
     struct loop_task task;
     enum hub_verb verb;
-    struct hub *from, *to;   /* borrowed: hubs outlive their messages */
+    struct hub *from, *to; /* borrowed: hubs outlive their messages */
     char slug[SLUG_MAX];
     enum packet_kind kind;
-    struct packet *packet;   /* owned reference */
-    struct tracks *tracks;   /* owned reference */
+    struct packet *packet; /* owned reference */
+    struct tracks *tracks; /* owned reference */
 };
 
 struct hub {

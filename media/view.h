@@ -28,8 +28,8 @@ struct feed_kind {
 
 /* Told on the view's loop. */
 struct view_watch {
-    void (*on_live)(struct view_watch *watch);  /* its stream has come, or its tracks changed */
-    void (*on_away)(struct view_watch *watch);  /* its stream has gone */
+    void (*on_live)(struct view_watch *watch); /* its stream has come, or its tracks changed */
+    void (*on_away)(struct view_watch *watch); /* its stream has gone */
     struct list link;
 };
 

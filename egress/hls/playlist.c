@@ -83,17 +83,16 @@ static void write_preload_hint(struct writer *out, const struct window_segment *
 static void write_head(struct writer *out, const struct window *window, unsigned first)
 {
     double part = seconds(window->part_target_us);
+    long long target = target_s(window);
     uint64_t discontinuities = window->discontinuities;
 
     for (unsigned i = 0; i < first; i++)
         discontinuities += window->segments[i].is_discontinuous;
-    writer_printf(out, "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:%lld\n",
-                  (long long)target_s(window));
+    writer_printf(out, "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:%lld\n", target);
     writer_printf(out,
                   "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=%.3f,HOLD-BACK=%lld,"
                   "CAN-SKIP-UNTIL=%lld\n",
-                  HOLD_BACK_PARTS * part, (long long)(HOLD_BACK_TARGETS * target_s(window)),
-                  (long long)(SKIP_TARGETS * target_s(window)));
+                  HOLD_BACK_PARTS * part, HOLD_BACK_TARGETS * target, SKIP_TARGETS * target);
     writer_printf(out, "#EXT-X-PART-INF:PART-TARGET=%.3f\n#EXT-X-MEDIA-SEQUENCE:%llu\n", part,
                   (unsigned long long)window->segments[first].number);
     if (discontinuities)

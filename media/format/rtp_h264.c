@@ -62,7 +62,8 @@ static int h264_learn(struct nal_depacketiser *nals, const uint8_t *nal, size_t 
         return err;
     }
     err = h264_parse_sps(&sps, nal, len);
-    /* The same again, as before each IDR, changes nothing. */
+    /* The same again, as before each IDR, changes nothing. Both were zeroed whole when parsed, so
+     * that their padding is equal too. NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
     if (!err && memcmp(&sps, &h264->sps[sps.id], sizeof(sps)) != 0)
         use_sps(h264, &sps);
     return err;

@@ -52,6 +52,7 @@ static int h265_learn(struct nal_depacketiser *nals, const uint8_t *nal, size_t 
             h265->pps[id] = pps;
     } else if (h265_nal_type(nal) == H265_SPS) {
         err = h265_parse_sps(&sps, nal, len);
+        /* Zeroed whole when parsed. NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
         if (!err && memcmp(&sps, &h265->sps[sps.id], sizeof(sps)) != 0)
             use_sps(h265, &sps);
     }

@@ -128,7 +128,7 @@ def vlc_has_rtsp():
 
 
 def vlc(url, seconds=6, options=(), trust=None):
-    """VLC's own count of displayed pictures, asked for after so many seconds. It won't run as root."""
+    """VLC's own count of decoded pictures, asked for after so many seconds. It won't run as root."""
     with tempfile.TemporaryDirectory() as home:
         os.chmod(home, 0o777)
         if trust:
@@ -150,7 +150,7 @@ def vlc(url, seconds=6, options=(), trust=None):
             output, _ = process.communicate()
         finally:
             kill(process)
-    return Played(video=last_number(r"frames displayed\s*:\s*(\d+)", output),
+    return Played(video=last_number(r"video decoded\s*:\s*(\d+)", output),
                   audio=last_number(r"audio decoded\s*:\s*(\d+)", output), text=output[-3000:])
 
 
