@@ -140,6 +140,9 @@ int rtsp_transport_format(const struct rtsp_transport *transport, char *out, siz
     if (transport->is_tcp && transport->has_channels)
         snprintf(ports, sizeof(ports), ";interleaved=%u-%u", transport->channel,
                  transport->channel_rtcp);
+    else if (transport->has_server_port && !transport->has_client_port)
+        snprintf(ports, sizeof(ports), ";server_port=%u-%u", transport->server_rtp,
+                 transport->server_rtcp);
     else if (transport->has_server_port)
         snprintf(ports, sizeof(ports), ";client_port=%u-%u;server_port=%u-%u",
                  transport->client_rtp, transport->client_rtcp, transport->server_rtp,

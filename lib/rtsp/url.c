@@ -94,7 +94,7 @@ static int parse_host(struct rtsp_url *out, const char *text, size_t len)
     }
     if (err < 0)
         return err;
-    if (!out->host[0] || strpbrk(out->host, " \"<>\\^`{|}%"))
+    if (!out->host[0] || strpbrk(out->host, " \"<>[\\]^`{|}%"))
         return -ERR_PROTOCOL;
     if (stop == end)
         return 0;
