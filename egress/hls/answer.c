@@ -98,7 +98,7 @@ static void send_wish(struct hls_session *session, struct http_request *request,
             refuse_missing(request);
         return;
     case HLS_SEGMENT:
-        if (segment && segment->is_complete && window_whole(segment))
+        if (segment && segment->is_complete && !segment->is_gap && window_whole(segment))
             send_media(session, request, segment->whole);
         else
             refuse_missing(request);
@@ -140,6 +140,18 @@ static enum readiness part_readiness(struct window *window, const struct hls_req
     return wish->segment == newest->number + 1 && wish->part == 0 ? NOT_YET : READY;
 }
 
+/* A loop that has just begun to serve a stream hears of what others serve already within a moment. */
+static enum readiness segment_readiness(struct window *window, const struct hls_request *wish)
+{
+    const struct window_segment *newest = window_newest(window);
+    const struct window_segment *segment = window_find(window, wish->segment);
+
+    if (!newest || (segment && !segment->is_complete))
+        return NOT_YET;
+    return wish->segment > newest->number && wish->segment - newest->number < WINDOW_SLOTS ? NOT_YET
+                                                                                          : READY;
+}
+
 static enum readiness readiness(struct hls_feed *feed, const struct hls_request *wish,
                                 const struct hls_directives *directives)
 {
@@ -149,8 +161,11 @@ static enum readiness readiness(struct hls_feed *feed, const struct hls_request 
     case HLS_PART:
         return part_readiness(&feed->window, wish);
     case HLS_INIT:
+        return feed->window.count || window_find_init(&feed->window, (uint32_t)wish->segment)
+                   ? READY
+                   : NOT_YET;
     case HLS_SEGMENT:
-        return READY;
+        return segment_readiness(&feed->window, wish);
     }
     return READY;
 }

@@ -58,12 +58,14 @@ static void write_parts(struct writer *out, const struct window_segment *segment
 static void write_segment(struct writer *out, const struct window_segment *segment,
                           const struct window_segment *before, bool has_parts)
 {
-    if (segment->is_discontinuous && before)
+    if (segment->is_discontinuous)
         writer_text(out, "#EXT-X-DISCONTINUITY\n");
     if (!before || before->generation != segment->generation)
         writer_printf(out, "#EXT-X-MAP:URI=\"init-%u.mp4\"\n", segment->generation);
     if (segment->wall_us)
         write_date(out, segment->wall_us);
+    if (segment->is_gap)
+        writer_text(out, "#EXT-X-GAP\n");
     if (has_parts)
         write_parts(out, segment);
     if (segment->is_complete)

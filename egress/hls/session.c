@@ -72,6 +72,7 @@ static void run_new(const struct session_message *message)
     if (!session)
         return; /* without memory this loop does not know the viewer: its player asks again */
     session->owner = message->owner;
+    session->told_us = session->used_us;
     memcpy(session->id, message->id, sizeof(session->id));
     memcpy(session->slug, message->slug, sizeof(session->slug));
     memcpy(session->origins, message->origins, sizeof(session->origins));
@@ -164,7 +165,8 @@ static void tick_one(struct hls_session *session, int64_t now_us)
 
     if (session->owner == here && now_us - session->used_us > IDLE_US) {
         session_end(session);
-    } else if (session->owner != here && session->sent_bytes) {
+    } else if (session->owner != here && session->used_us > session->told_us) {
+        session->told_us = session->used_us;
         send_to(session, SESSION_USED, session->owner);
         session->sent_bytes = 0;
     }

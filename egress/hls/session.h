@@ -73,6 +73,7 @@ struct hls_session {
     struct admission admission;       /* the owner's */
     struct arrival *arrival;          /* owns it until it is admitted; NULL from then on */
     int64_t used_us;
+    int64_t told_us;     /* others': the use that the owner knows of */
     uint64_t sent_bytes; /* others': not told to the owner yet */
     struct hls_waiter waiters[SESSION_WAITERS];
     struct loop_task gone;

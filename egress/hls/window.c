@@ -70,36 +70,6 @@ static void drop_oldest(struct window *window)
     window->segments[window->count] = (struct window_segment){.number = 0};
 }
 
-/* A segment whose end was lost is no use to anybody. */
-static void drop_incomplete(struct window *window)
-{
-    struct window_segment *newest = window_newest(window);
-
-    if (!newest || newest->is_complete)
-        return;
-    segment_fini(newest);
-    window->count--;
-}
-
-static struct window_segment *begin_segment(struct window *window, const struct packet *packet)
-{
-    struct window_segment *before, *segment;
-
-    drop_incomplete(window);
-    before = window_newest(window);
-    if (window->count == WINDOW_SLOTS)
-        drop_oldest(window);
-    before = window_newest(window);
-    segment = &window->segments[window->count++];
-    *segment = (struct window_segment){.number = packet->cmaf.segment,
-                                       .start_us = packet->dts_us,
-                                       .wall_us = packet->wall_us,
-                                       .generation = packet->tracks->generation};
-    segment->is_discontinuous = before && (before->number + 1 != segment->number ||
-                                           before->generation != segment->generation);
-    return segment;
-}
-
 static int64_t round_up(int64_t us)
 {
     return (us + ROUND_US - 1) / ROUND_US * ROUND_US;
@@ -119,6 +89,76 @@ static void end_segment(struct window *window, struct window_segment *segment)
         window->peak_bps = bytes * 8000000 / (uint64_t)segment->duration_us;
     if (segment->duration_us > window->segment_target_us)
         window->segment_target_us = segment->duration_us;
+}
+
+/* Players have its parts already: it keeps its number, and ends where it was cut. */
+static void cut_incomplete(struct window *window)
+{
+    struct window_segment *newest = window_newest(window);
+
+    if (!newest || newest->is_complete)
+        return;
+    newest->is_cut = true;
+    end_segment(window, newest);
+}
+
+static struct window_segment *append_segment(struct window *window, uint64_t number)
+{
+    struct window_segment *segment;
+
+    if (window->count == WINDOW_SLOTS)
+        drop_oldest(window);
+    segment = &window->segments[window->count++];
+    *segment = (struct window_segment){.number = number};
+    return segment;
+}
+
+/* Players count segments from the first one's number, so a number that never came needs a place
+ * in the list; when more are missing than a list shows, the list begins anew. */
+static void fill_gap(struct window *window, const struct packet *packet)
+{
+    const struct window_segment *before = window_newest(window);
+    uint64_t number = before->number + 1, missing = packet->cmaf.segment - number;
+    int64_t from_us = before->start_us + before->duration_us, each_us;
+    uint32_t generation = before->generation;
+
+    if (missing > WINDOW_SEGMENTS) {
+        while (window->count)
+            drop_oldest(window);
+        return;
+    }
+    each_us = missing ? (packet->dts_us - from_us) / (int64_t)missing : 0;
+    if (each_us <= 0 || each_us > window->segment_target_us)
+        each_us = window->segment_target_us;
+    for (uint64_t i = 0; i < missing; i++) {
+        struct window_segment *gap = append_segment(window, number + i);
+
+        gap->is_gap = gap->is_complete = true;
+        gap->start_us = from_us + (int64_t)i * each_us;
+        gap->duration_us = each_us;
+        gap->generation = generation;
+    }
+}
+
+static struct window_segment *begin_segment(struct window *window, const struct packet *packet)
+{
+    const struct window_segment *before;
+    struct window_segment *segment;
+    bool is_first = window->count == 0, is_discontinuous = false;
+
+    cut_incomplete(window);
+    if (!is_first) {
+        fill_gap(window, packet);
+        before = window_newest(window);
+        is_discontinuous = !before || before->is_cut || before->is_gap ||
+                           before->generation != packet->tracks->generation;
+    }
+    segment = append_segment(window, packet->cmaf.segment);
+    segment->start_us = packet->dts_us;
+    segment->wall_us = packet->wall_us;
+    segment->generation = packet->tracks->generation;
+    segment->is_discontinuous = is_discontinuous;
+    return segment;
 }
 
 /* Parts that go on where the newest segment stands are its own; a first part begins one; anything

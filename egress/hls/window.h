@@ -22,6 +22,8 @@ struct window_segment {
     uint64_t number;
     int64_t start_us, duration_us, wall_us;
     bool is_complete, is_discontinuous; /* something is missing before it */
+    bool is_cut;                        /* its end never came: it is shown as far as it goes */
+    bool is_gap;                        /* never came at all: holds its number's place */
     uint32_t generation;                /* of its tracks: which init goes with it */
     unsigned part_count;
     struct packet *parts[WINDOW_PARTS]; /* owned references */
