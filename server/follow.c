@@ -85,20 +85,6 @@ static bool on_change(void *owner, const struct store_change *change)
     return true;
 }
 
-static void follow(void *owner)
-{
-    struct server *server = owner;
-    uint64_t before;
-    int err;
-
-    do {
-        before = server->last_change;
-        err = store_changes(server->workers[0].reader, before, CHANGES_AT_ONCE, on_change, server);
-    } while (err == 0 && server->last_change > before);
-    if (err < 0)
-        LOG(LOG_ERROR, "store", NULL, "changes-unread", KV_ERR(err));
-}
-
 struct page {
     struct server *server;
     size_t count;
@@ -115,18 +101,58 @@ static bool on_camera(void *owner, const struct store_camera *camera)
     return true;
 }
 
-int follow_start(struct server *server)
+static int read_cameras(struct server *server)
 {
-    struct store_reader *reader = server->workers[0].reader;
     struct page page = {.server = server};
     int err;
 
-    server->last_change = store_last_change(reader);
     do {
         page.count = 0;
-        err = store_camera_list(reader, page.last, CAMERAS_AT_ONCE, on_camera, &page);
+        err = store_camera_list(server->workers[0].reader, page.last, CAMERAS_AT_ONCE, on_camera,
+                                &page);
     } while (err == 0 && page.count == CAMERAS_AT_ONCE);
-    if (err == 0)
-        store_on_change(server->store, server->workers[0].loop, follow, server);
     return err;
+}
+
+static void run_all_again(struct worker *worker, const void *arg)
+{
+    (void)arg;
+    admit_revoke(worker, NULL, NULL, "The server's records changed: ask again.");
+}
+
+/* The log was trimmed before we had read it: nothing that is kept can be trusted. Viewers come
+ * again, and are asked again. */
+static int start_anew(struct server *server)
+{
+    LOG(LOG_WARN, "store", NULL, "changes-trimmed");
+    server->last_change = store_last_change(server->workers[0].reader);
+    server_tell_all(server, run_all_again, NULL, 0);
+    return read_cameras(server);
+}
+
+static void follow(void *owner)
+{
+    struct server *server = owner;
+    uint64_t before;
+    int err;
+
+    do {
+        before = server->last_change;
+        err = store_changes(server->workers[0].reader, before, CHANGES_AT_ONCE, on_change, server);
+    } while (err == 0 && server->last_change > before);
+    if (err == -ERR_NOT_FOUND)
+        err = start_anew(server);
+    if (err < 0)
+        LOG(LOG_ERROR, "store", NULL, "changes-unread", KV_ERR(err));
+}
+
+int follow_start(struct server *server)
+{
+    int err;
+
+    server->last_change = store_last_change(server->workers[0].reader);
+    err = read_cameras(server);
+    if (err < 0)
+        return err;
+    return store_on_change(server->store, server->workers[0].loop, follow, server);
 }

@@ -140,7 +140,8 @@ static enum readiness part_readiness(struct window *window, const struct hls_req
     return wish->segment == newest->number + 1 && wish->part == 0 ? NOT_YET : READY;
 }
 
-/* A loop that has just begun to serve a stream hears of what others serve already within a moment. */
+/* A loop that has just begun to serve a stream hears of what others serve already within a moment.
+ */
 static enum readiness segment_readiness(struct window *window, const struct hls_request *wish)
 {
     const struct window_segment *newest = window_newest(window);
@@ -149,7 +150,7 @@ static enum readiness segment_readiness(struct window *window, const struct hls_
     if (!newest || (segment && !segment->is_complete))
         return NOT_YET;
     return wish->segment > newest->number && wish->segment - newest->number < WINDOW_SLOTS ? NOT_YET
-                                                                                          : READY;
+                                                                                           : READY;
 }
 
 static enum readiness readiness(struct hls_feed *feed, const struct hls_request *wish,

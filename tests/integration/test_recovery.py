@@ -1,7 +1,6 @@
 """Cameras that drop out, agents that are killed, servers that are restarted: pictures come back."""
 import os
 import signal
-import socket
 import threading
 import time
 
@@ -141,44 +140,9 @@ def test_a_revoked_agent_is_gone_within_seconds(own_relay):
     rigs.wait_until(lambda: not own_relay.is_agent_online(), 5, "the revoked agent to be gone")
 
 
-def connect_idle(port, count):
-    """As many silent connections as the machine gives, up to count."""
-    opened = []
-    for _ in range(count):
-        connection = socket.socket()
-        connection.settimeout(0.5)
-        try:
-            connection.connect(("127.0.0.1", port))
-        except OSError:
-            connection.close()
-            break
-        opened.append(connection)
-    return opened
-
-
-@pytest.mark.parametrize("own_relay", [{"wraps": {"server": ["prlimit", "--nofile=256"]}}],
-                         indirect=True)
-@pytest.mark.parametrize("port", ["rtsp", "https"])
-def test_listeners_survive_two_thousand_idle_connections(own_relay, port):
-    slug = "lobby"
-    own_relay.camera(slug)
-    url = own_relay.urls(slug, own_relay.token()["token"])["rtsp"]
-    viewer = Watching(url, 20, patience=60)
-    own_relay.wait_state(slug, ["live"])
-    time.sleep(2)
-    idle = []
-    for _ in range(20):
-        idle += connect_idle(own_relay.ports[port], 100)
-    for connection in idle:
-        connection.close()
-    assert plays_again(url, 10) < 6
-    assert viewer.result().video > 200, "a running viewer lost its pictures"
-    assert own_relay.server.is_running()
-
-
 def test_viewers_that_come_and_go_leave_no_descriptors(relay, token, camera):
     url = relay.urls(camera(), token)["rtsp"]
-    keeper = Watching(url, 40, patience=60)
+    keeper = Watching(url, 24, patience=60)
     plays_again(url)
     before = descriptors(relay.server), descriptors(relay.agent)
     for transport in ("tcp", "udp") * 6:
