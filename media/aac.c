@@ -177,6 +177,20 @@ static void copy_config(struct latm_config *out, struct bits from, size_t count)
     out->config_len = (uint8_t)len;
 }
 
+/* Some encoders put an AudioSpecificConfig with its announcement of SBR (section 1.6.5) where
+ * the length isn't told and it has no place. True if it was there, and is behind us now. */
+static bool skip_sync_extension(struct bits *bits)
+{
+    struct bits ahead = *bits;
+
+    if (bits_left(&ahead) < 17 || bits_read(&ahead, 11) != 0x2b7)
+        return false;
+    if (parse_object_type(&ahead) == AAC_SBR && bits_flag(&ahead))
+        parse_rate(&ahead);
+    *bits = ahead;
+    return true;
+}
+
 static int latm_parse_audio(struct latm_config *out, struct bits *bits, bool has_length)
 {
     size_t announced = has_length ? latm_value(bits) : 0;
@@ -212,6 +226,8 @@ static void latm_parse_other(struct latm_config *out, struct bits *bits, bool is
         bits_skip(bits, 8);
 }
 
+enum { LATM_TAIL_BITS = 3 + 8 + 1 + 1 }; /* frame length type, fullness, other data, checksum */
+
 int latm_parse_config(struct latm_config *out, struct bits *bits)
 {
     bool is_version_1 = bits_flag(bits);
@@ -234,6 +250,9 @@ int latm_parse_config(struct latm_config *out, struct bits *bits)
     err = latm_parse_audio(out, bits, is_version_1);
     if (err)
         return err;
+    /* Those encoders cut off what follows: it is all zeros then. */
+    if (!is_version_1 && skip_sync_extension(bits) && bits_left(bits) < LATM_TAIL_BITS)
+        return 0;
     length_type = bits_read(bits, 3);
     if (length_type)
         return -ERR_UNSUPPORTED;

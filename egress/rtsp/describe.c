@@ -138,9 +138,11 @@ void describe_write(struct writer *out, const struct tracks *tracks, const char 
                     const char *host)
 {
     struct sdp_origin origin = {.name = slug, .host = host, .id = tracks->generation};
-    struct sdp sdp = {.control = "*", .media_count = tracks->count};
+    struct sdp sdp = {.control = "*"};
 
-    for (unsigned i = 0; i < tracks->count && i < SDP_MEDIA_MAX; i++)
-        describe_track(&sdp.media[i], &tracks->track[i], i);
+    /* A track whose codec isn't known yet sends nothing: players would wait for it. */
+    for (unsigned i = 0; i < tracks->count; i++)
+        if (tracks->track[i].codec != CODEC_NONE)
+            describe_track(&sdp.media[sdp.media_count++], &tracks->track[i], i);
     sdp_write(out, &sdp, &origin);
 }

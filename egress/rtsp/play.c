@@ -209,9 +209,12 @@ void play_init(struct session *session)
  * packager wrote into it, and leaves none out. */
 static bool can_share(const struct session *session)
 {
-    for (unsigned i = 0; i < session->tracks->count; i++)
+    for (unsigned i = 0; i < session->tracks->count; i++) {
+        if (session->tracks->track[i].codec == CODEC_NONE)
+            continue; /* it sends nothing */
         if (session->track[i].transport != TRANSPORT_TCP || session->track[i].channel != 2 * i)
             return false;
+    }
     return true;
 }
 

@@ -19,7 +19,9 @@ static int find_track(const struct session *session, const char *url)
         return session->tracks->count == 1 ? 0 : -1;
     for (name += 8; *name >= '0' && *name <= '9' && track < TRACKS_MAX; name++)
         track = track * 10 + (unsigned)(*name - '0');
-    return track < session->tracks->count ? (int)track : -1;
+    if (track >= session->tracks->count || session->tracks->track[track].codec == CODEC_NONE)
+        return -1;
+    return (int)track;
 }
 
 static bool is_channel_free(const struct session *session, unsigned track, uint8_t channel)

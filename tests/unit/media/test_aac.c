@@ -121,6 +121,21 @@ static void latm_gives_the_config_from_bit_0(void **state)
     }
 }
 
+static void latm_that_announces_sbr_without_a_length_is_read_all_the_same(void **state)
+{
+    /* As GStreamer's LATM payloader writes it: cut off behind the announcement. */
+    static const uint8_t bytes[] = {0x40, 0x00, 0x23, 0x10, 0xad, 0xca, 0x00};
+    struct bits bits = bits_of(bytes, sizeof(bytes));
+    struct latm_config config;
+
+    (void)state;
+    assert_int_equal(latm_parse_config(&config, &bits), 0);
+    assert_int_equal(config.aac.object_type, 2);
+    assert_int_equal(config.aac.sample_rate, 48000);
+    assert_int_equal(config.aac.channels, 1);
+    assert_false(config.has_other);
+}
+
 static void latm_with_more_than_one_program_is_unsupported(void **state)
 {
     static const uint8_t programs[] = {0x40, 0x10, 0x24, 0x20, 0x3f, 0xc0};
@@ -157,6 +172,7 @@ int main(void)
         cmocka_unit_test(what_is_not_aac_is_unsupported),
         cmocka_unit_test(codec_strings_are_those_of_rfc_6381),
         cmocka_unit_test(latm_gives_the_config_from_bit_0),
+        cmocka_unit_test(latm_that_announces_sbr_without_a_length_is_read_all_the_same),
         cmocka_unit_test(latm_with_more_than_one_program_is_unsupported),
         cmocka_unit_test(a_payload_length_adds_up_and_ends),
     };
