@@ -31,7 +31,7 @@ enum verdict {
     VERDICT_OVERLOADED      /* out of memory or descriptors, or draining: 503 */
 };
 
-enum { TOKEN_TEXT = 72, ORIGINS_TEXT = 1024 };
+enum { TOKEN_TEXT = 72 };
 
 /* One viewer's request to watch, and its grant while it does. Embedded in the viewer's
  * session; the strings asked with are copied by admit. */
@@ -56,8 +56,9 @@ struct admission {
     const char *rule;   /* "expired", "scope" …, or the camera's state in words when away */
     const char *detail; /* a sentence for the person; static or valid until the call returns */
     struct view *view;  /* held for the viewer until leave */
+    const char
+        *origins; /* where pages may embed it, for CORS: space-separated, "" any; until leave */
     char viewer_id[17]; /* for logs */
-    char origins[ORIGINS_TEXT]; /* where pages may embed it: space-separated, "" any, for CORS */
 
     uint64_t out_bytes; /* the egress counts what it sent: metering reads it */
 

@@ -24,7 +24,10 @@ static struct worker *worker_of(struct egress_env *env)
 
 static void grant_free(struct loop_task *task)
 {
-    free(list_entry(task, struct grant, gone));
+    struct grant *grant = list_entry(task, struct grant, gone);
+
+    free(grant->origins);
+    free(grant);
 }
 
 /* Gives everything back; the memory goes after the turn. */
@@ -53,6 +56,7 @@ static void refuse(struct admission *admission, enum verdict verdict, const char
 
     admission->grant = NULL;
     admission->view = NULL;
+    admission->origins = "";
     admission->rule = rule;
     admission->detail = detail;
     if (grant) {
@@ -169,16 +173,18 @@ static enum verdict verdict_of(enum auth_answer answer)
     return VERDICT_DENIED;
 }
 
-static void fill_grant(struct grant *grant, const struct store_token *token,
-                       const struct store_camera *camera)
+static int fill_grant(struct grant *grant, const struct store_token *token,
+                      const struct store_camera *camera)
 {
-    struct admission *admission = grant->admission;
-
+    grant->origins = strdup(token->origins);
+    if (!grant->origins)
+        return -ENOMEM;
+    grant->admission->origins = grant->origins;
     memcpy(grant->token_id, token->id, sizeof(grant->token_id));
     memcpy(grant->camera_id, camera->id, sizeof(grant->camera_id));
     grant->expires_s = token->expires_s;
     grant->viewers_max = token->viewers_max;
-    snprintf(admission->origins, sizeof(admission->origins), "%s", token->origins);
+    return 0;
 }
 
 /* Who asks is checked against the store; what is allowed then goes on to be counted. */
@@ -194,6 +200,7 @@ static void check(struct grant *grant)
                                      .origin = admission->origin,
                                      .now_s = clock_wall_us() / 1000000};
     enum auth_answer answer;
+    int err = 0;
 
     if (!camera) {
         refuse(admission, VERDICT_OVERLOADED, "memory", "The server is out of memory.");
@@ -203,8 +210,12 @@ static void check(struct grant *grant)
         question.camera = camera;
     answer = auth_ask(worker->server->auth, worker->reader, &question, &token);
     if (answer == AUTH_ALLOW)
-        fill_grant(grant, &token, camera);
+        err = fill_grant(grant, &token, camera);
     free(camera);
+    if (err < 0) {
+        refuse(admission, VERDICT_OVERLOADED, "memory", "The server is out of memory.");
+        return;
+    }
     if (answer != AUTH_ALLOW) {
         refuse(admission, verdict_of(answer), auth_answer_rule(answer), auth_answer_text(answer));
         return;
@@ -233,6 +244,7 @@ void admit(struct egress_env *env, struct admission *admission)
 
     admission->env = env;
     admission->grant = grant;
+    admission->origins = "";
     snprintf(admission->viewer_id, sizeof(admission->viewer_id), "%016llx",
              (unsigned long long)random_u64());
     if (!grant) {

@@ -4,6 +4,7 @@
 #include "server/server.h"
 
 struct grant {
+    char *origins;               /* owned: the token's; NULL before it was checked */
     struct list link;            /* on the worker's grants */
     struct worker *worker;       /* borrowed */
     struct admission *admission; /* borrowed; NULL once it left while being counted */

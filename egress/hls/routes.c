@@ -232,7 +232,7 @@ static void get_below_session(void *owner, struct http_request *request)
                              0);
         return;
     }
-    routes_allow_origin(request, session->origins);
+    routes_allow_origin(request, session_origins(session));
     if (hls_file_parse(&wish, http_path_value(request, "file")) < 0)
         http_respond_problem(request, 404, "name", "There is no such file in a session.", 0);
     else

@@ -18,12 +18,16 @@ struct session_message {
     struct egress_instance *to;
     unsigned owner;
     uint64_t bytes;
-    char id[SESSION_ID], slug[SLUG_MAX], origins[ORIGINS_TEXT];
+    char id[SESSION_ID], slug[SLUG_MAX];
+    char origins[];
 };
 
 static void session_free(struct loop_task *task)
 {
-    free(list_entry(task, struct hls_session, gone));
+    struct hls_session *session = list_entry(task, struct hls_session, gone);
+
+    free(session->origins);
+    free(session);
 }
 
 struct hls_session *session_find(struct egress_instance *instance, const char *id)
@@ -31,6 +35,11 @@ struct hls_session *session_find(struct egress_instance *instance, const char *i
     struct map_node *node = map_find(&instance->sessions, id);
 
     return node ? map_entry(node, struct hls_session, node) : NULL;
+}
+
+const char *session_origins(const struct hls_session *session)
+{
+    return session->origins ? session->origins : session->admission.origins;
 }
 
 struct hls_session *session_new(struct egress_instance *instance)
@@ -68,14 +77,19 @@ static void session_drop(struct hls_session *session)
 static void run_new(const struct session_message *message)
 {
     struct hls_session *session = session_new(message->to);
+    char *origins = strdup(message->origins);
 
-    if (!session)
-        return; /* without memory this loop does not know the viewer: its player asks again */
+    /* Without memory this loop does not know the viewer: its player asks again. */
+    if (!session || !origins) {
+        free(session);
+        free(origins);
+        return;
+    }
+    session->origins = origins;
     session->owner = message->owner;
     session->told_us = session->used_us;
     memcpy(session->id, message->id, sizeof(session->id));
     memcpy(session->slug, message->slug, sizeof(session->slug));
-    memcpy(session->origins, message->origins, sizeof(session->origins));
     map_insert(&message->to->sessions, &session->node, session->id);
 }
 
@@ -104,7 +118,8 @@ static void run_message(struct loop_task *task)
 
 static void send_to(const struct hls_session *session, enum session_verb verb, unsigned loop)
 {
-    struct session_message *message = calloc(1, sizeof(*message));
+    const char *origins = verb == SESSION_NEW ? session_origins(session) : "";
+    struct session_message *message = calloc(1, sizeof(*message) + strlen(origins) + 1);
 
     if (!message)
         return;
@@ -114,7 +129,7 @@ static void send_to(const struct hls_session *session, enum session_verb verb, u
     message->bytes = session->sent_bytes;
     memcpy(message->id, session->id, sizeof(message->id));
     memcpy(message->slug, session->slug, sizeof(message->slug));
-    memcpy(message->origins, session->origins, sizeof(message->origins));
+    memcpy(message->origins, origins, strlen(origins) + 1);
     message->task.run = run_message;
     loop_post(message->to->env->loop, &message->task);
 }
@@ -132,7 +147,6 @@ void session_begin(struct hls_session *session)
 
     snprintf(session->id, sizeof(session->id), "%02x%016llx%016llx", session->owner & 0xff,
              (unsigned long long)random_u64(), (unsigned long long)random_u64());
-    snprintf(session->origins, sizeof(session->origins), "%s", session->admission.origins);
     map_insert(&instance->sessions, &session->node, session->id);
     instance->own_count++;
     tell_others(session, SESSION_NEW);

@@ -63,10 +63,10 @@ struct hls_waiter {
 };
 
 struct hls_session {
+    char *origins; /* owned: a copy of the owner's, on other loops; see session_origins */
     struct map_node node;
     char id[SESSION_ID];
     char slug[SLUG_MAX];
-    char origins[ORIGINS_TEXT];
     struct egress_instance *instance; /* borrowed */
     struct hls_feed *feed;            /* counted in its session_count; NULL before the first use */
     unsigned owner;                   /* index of the loop that admitted it */
@@ -84,6 +84,8 @@ struct hls_session *session_new(struct egress_instance *instance);
 void session_begin(struct hls_session *session); /* admitted: every loop is told */
 void session_end(struct hls_session *session);   /* owner: every loop is told */
 struct hls_session *session_find(struct egress_instance *instance, const char *id);
+/* Where pages may embed it, see struct admission. */
+const char *session_origins(const struct hls_session *session);
 void session_count(struct hls_session *session, size_t bytes);
 void session_tick(struct egress_instance *instance);
 void session_end_all(struct egress_instance *instance);

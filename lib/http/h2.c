@@ -15,6 +15,7 @@ enum {
     CONTINUATIONS_MAX = 8,
     ACKS_MAX = 128,
     SETTINGS_MAX = 32,
+    HEADER_TABLE_BYTES = 1024, /* HPACK's, each way: what is said with every message fits */
     BODIES_MAX_BYTES = 2 << 20 /* of all requests that are not answered yet */
 };
 
@@ -557,6 +558,7 @@ static void set_options(nghttp2_option *option)
     nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
     nghttp2_option_set_max_settings(option, SETTINGS_MAX);
     nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
+    nghttp2_option_set_max_deflate_dynamic_table_size(option, HEADER_TABLE_BYTES);
 }
 
 static int submit_settings(struct h2 *h2)
@@ -567,9 +569,13 @@ static int submit_settings(struct h2 *h2)
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
          (uint32_t)(limits->header_bytes + limits->target_bytes)},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+        {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, HEADER_TABLE_BYTES},
     };
 
-    return nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, entries, 3) ? -ENOMEM : 0;
+    return nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, entries,
+                                   sizeof(entries) / sizeof(*entries))
+               ? -ENOMEM
+               : 0;
 }
 
 static int session_new(struct h2 *h2)
