@@ -33,7 +33,7 @@ LDFLAGS_asan   := -fsanitize=address,undefined
 CFLAGS_tsan    := -O1 -g -fsanitize=thread
 LDFLAGS_tsan   := -fsanitize=thread
 
-PKGS := openssl sqlite3 libnghttp2 jansson libprotobuf-c libavformat libavcodec libavutil \
+PKGS := openssl libsrtp2 usrsctp sqlite3 libnghttp2 jansson libprotobuf-c libavformat libavcodec libavutil \
         libswresample zlib
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS       = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lhttp_parser -lwslay -lev -lpthread -lm

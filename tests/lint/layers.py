@@ -17,7 +17,7 @@ MAY_INCLUDE = {
     "db": GROUND,
     "auth": ["db", "lib/net", "lib/crypto"] + GROUND,
     "egress": ["media", "lib/rtsp", "lib/http", "lib/net"] + GROUND,
-    "egress/*": ["egress", "media", "lib/rtsp", "lib/http", "lib/net"] + GROUND,
+    "egress/*": ["egress", "media", "lib/rtsp", "lib/http", "lib/net", "lib/crypto"] + GROUND,
     "server": ["egress", "egress/*", "auth", "db", "agent-proto", "media", "lib/http", "lib/net",
                "lib/rtsp", "lib/crypto"] + GROUND,
 }
@@ -38,7 +38,7 @@ THIRD_PARTY = {
     "zlib.h": ["lib/http/"],
     "wslay/": ["lib/http/"],
     "jansson.h": ["server/", "agent/status", "lib/http/respond.c"],  # that one: problem+json
-    "openssl/": ["lib/net/", "lib/crypto/", "auth/"],
+    "openssl/": ["lib/net/", "lib/crypto/", "auth/", "egress/webrtc/dtls.c"],
     "protobuf-c/": ["agent-proto/"],
     "srtp2/": ["egress/webrtc/srtp.c"],
     "usrsctp.h": ["egress/webrtc/sctp.c"],

@@ -1,0 +1,77 @@
+/* egress/webrtc/ice.h: one viewer's ICE-lite agent (RFC 8445 section 2.5; consent RFC 7675; TCP
+ * RFC 6544). Pure: messages and a clock in, an answer out.
+ *
+ * A viewer's address is proved by an authenticated check, and nothing is sent to any other. The
+ * newest nominated (USE-CANDIDATE) path is selected; a check without it on a new path of the
+ * selected one's kind follows a viewer whose NAT gave it another address once the old path has
+ * been silent for a second.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "egress/webrtc/sdp.h"
+#include "egress/webrtc/stun.h"
+
+enum {
+    ICE_UFRAG_TEXT = 21,
+    ICE_PASSWORD_TEXT = 33,
+    ICE_PATHS_MAX = 4,
+    ICE_CONSENT_US = 30 * 1000000
+};
+
+/* Where a packet came from or goes to. */
+struct ice_route {
+    struct addr remote;
+    void *tcp; /* the connection, borrowed; NULL: UDP */
+};
+
+struct ice_path {
+    struct ice_route route;
+    int64_t checked_us; /* of the last authenticated check; 0: empty place */
+    bool is_nominated;
+};
+
+struct ice {
+    char ufrag[ICE_UFRAG_TEXT], password[ICE_PASSWORD_TEXT]; /* ours */
+    char remote_ufrag[UFRAG_TEXT];
+    struct ice_path paths[ICE_PATHS_MAX];
+    int selected; /* index in paths, -1 before any check was nominated */
+    int64_t began_us;
+    uint64_t refused; /* messages dropped: unknown user, wrong password, too many paths */
+};
+
+/* Makes credentials: the ufrag begins with the two hexadecimal digits of loop_index, so that any
+ * loop can tell whose a STUN message is; the rest is random. -ERR_LIBRARY without randomness. */
+int ice_init(struct ice *ice, unsigned loop_index, const char *remote_ufrag,
+             int64_t now_us) MUST_CHECK;
+
+/* The local ufrag that a STUN request names (USERNAME is "ours:theirs"), copied with a NUL into
+ * out. False when there is none or it is too long. */
+bool ice_find_ufrag(const uint8_t *bytes, size_t len, char out[ICE_UFRAG_TEXT]);
+
+/* The loop that a local ufrag of ours begins with, or -1. */
+int ice_loop_of(const char *ufrag);
+
+/* Takes a STUN message. Returns the length of the answer to send back the way it came, or 0:
+ * nothing is answered to what is not authentic. An answer is never longer than the message. */
+size_t ice_input(struct ice *ice, const struct ice_route *from, const uint8_t *bytes, size_t len,
+                 uint8_t reply[STUN_REPLY_MAX], int64_t now_us);
+
+/* Where media goes now; NULL before the first nominated check and after the consent ran out. */
+const struct ice_route *ice_selected(const struct ice *ice, int64_t now_us);
+
+/* Whether a packet (DTLS, SRTP) from there may be taken: an authenticated check came from it. */
+bool ice_is_proven(const struct ice *ice, const struct ice_route *from);
+
+/* No authenticated check on any path for ICE_CONSENT_US (or since the start): the viewer is gone.
+ */
+bool ice_has_expired(const struct ice *ice, int64_t now_us);
+
+/* A TCP connection closed: its paths go. */
+void ice_forget_tcp(struct ice *ice, const void *tcp);
+
+/* ICE restart (RFC 8445 section 2.4): new credentials; the selected path stays until a new one. */
+int ice_restart(struct ice *ice, unsigned loop_index, const char *remote_ufrag) MUST_CHECK;

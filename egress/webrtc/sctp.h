@@ -1,0 +1,50 @@
+/* egress/webrtc/sctp.h: the data channel (RFC 8831, 8832) on usrsctp without its threads. The only
+ * file that knows usrsctp.
+ *
+ * One association a viewer that offered one, inside its DTLS. The server opens one channel,
+ * "culvert", ordered and reliable, and sends text; what the viewer sends or opens is taken,
+ * bounded, and thrown away. All on one loop: each loop's associations are its own, and usrsctp's
+ * one global lock is held only inside calls.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct sctp;
+
+struct sctp_handler {
+    /* An SCTP packet to send inside DTLS; borrowed for the call. */
+    void (*on_output)(void *owner, const uint8_t *bytes, size_t len);
+
+    /* Our channel is open: sctp_send_text works from here on. */
+    void (*on_open)(void *owner);
+
+    /* The association is over; sctp_close is still to be called. */
+    void (*on_over)(void *owner);
+};
+
+/* Once in the process, before any loop runs; and once at its end. */
+int sctp_start(void) MUST_CHECK;
+void sctp_stop(void);
+
+/* Lets associations' timers run: to be called about every 100 ms, on one loop (any). */
+void sctp_tick(unsigned elapsed_ms);
+
+/* port: both ends' (5000 unless the offer says else). We listen and connect at once, as both ends
+ * of a WebRTC association do. 0 or -ENOMEM, -ERR_LIBRARY. */
+int sctp_open(struct sctp **out, uint16_t port, const struct sctp_handler *handler,
+              void *owner) MUST_CHECK;
+
+/* No callback comes after. NULL is fine. */
+void sctp_close(struct sctp *sctp);
+
+/* A decrypted packet of the viewer's. */
+void sctp_input(struct sctp *sctp, const uint8_t *bytes, size_t len);
+
+/* -EAGAIN when the viewer has not taken what was sent before (more than 64 KiB wait), -ERR_CLOSED.
+ */
+int sctp_send_text(struct sctp *sctp, const char *text, size_t len) MUST_CHECK;
