@@ -51,7 +51,7 @@ class Server:
         return json.loads(Raw(self.plain).ask(b"GET /stats HTTP/1.1\r\nHost: x\r\n\r\n")[2])
 
     def url(self, path, tls=True):
-        return f"https://localhost:{self.tls}{path}" if tls else f"http://127.0.0.1:{self.plain}{path}"
+        return f"https://127.0.0.1:{self.tls}{path}" if tls else f"http://127.0.0.1:{self.plain}{path}"
 
 
 class Raw:
