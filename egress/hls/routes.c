@@ -20,25 +20,27 @@ struct arrival {
     bool is_over;
 };
 
-static void allow_any(struct http_request *request)
+static bool has_origin(const char *origins, const char *origin)
 {
-    http_add_header(request, "access-control-allow-origin", "*");
+    size_t len;
+
+    for (const char *at = origins; *at; at += len, at += *at == ' ') {
+        len = strcspn(at, " ");
+        if (strlen(origin) == len && memcmp(at, origin, len) == 0)
+            return true;
+    }
+    return false;
 }
 
-/* A token without origins may be used anywhere; else only the page's own is named. */
+/* The page's own origin is named or none, never all: what was answered to one page must not
+ * serve another from a cache. A token without origins may be used anywhere. */
 void routes_allow_origin(struct http_request *request, const char *origins)
 {
     const char *origin = http_header(request, "origin");
-    size_t len = origin ? strlen(origin) : 0;
 
-    if (!*origins) {
-        allow_any(request);
-        return;
-    }
     http_add_header(request, "vary", "origin");
-    for (const char *at = origins; len && *at; at += strcspn(at, " "), at += *at == ' ')
-        if (strncmp(at, origin, len) == 0 && (at[len] == ' ' || !at[len]))
-            http_add_header(request, "access-control-allow-origin", origin);
+    if (origin && *origin && (!*origins || has_origin(origins, origin)))
+        http_add_header(request, "access-control-allow-origin", origin);
 }
 
 static const struct http_header multivariant_headers[] = {
@@ -127,7 +129,9 @@ static void settle(struct arrival *arrival, enum verdict verdict)
     struct http_request *request = arrival->request;
     struct tracks *tracks = verdict == VERDICT_ALLOW ? session->admission.view->tracks : NULL;
 
-    routes_allow_origin(request, session->admission.origins);
+    /* A page that may embed reads why it was refused; one that may not reads nothing. */
+    if (strcmp(session->admission.rule, "origin") != 0)
+        routes_allow_origin(request, session->admission.origins);
     if (verdict != VERDICT_ALLOW) {
         refuse(request, &session->admission, verdict);
     } else if (!tracks || !has_playable_track(tracks)) {
@@ -218,14 +222,22 @@ static void get_multivariant(void *owner, struct http_request *request)
         http_on_gone(request, on_gone, arrival);
 }
 
+/* The session that the path names, or NULL. */
+static struct hls_session *session_of(struct egress_instance *instance,
+                                      struct http_request *request)
+{
+    struct hls_session *session = session_find(instance, http_path_value(request, "session"));
+
+    return session && strcmp(session->slug, http_path_value(request, "slug")) == 0 ? session : NULL;
+}
+
 static void get_below_session(void *owner, struct http_request *request)
 {
-    struct egress_instance *instance = owner;
-    struct hls_session *session = session_find(instance, http_path_value(request, "session"));
+    struct hls_session *session = session_of(owner, request);
     struct hls_request wish;
 
-    if (!session || strcmp(session->slug, http_path_value(request, "slug")) != 0) {
-        allow_any(request);
+    if (!session) {
+        routes_allow_origin(request, "");
         http_respond_problem(request, 403, "session",
                              "This viewer's session is not known here, or has ended: begin again "
                              "with index.m3u8 and a token.",
@@ -239,8 +251,7 @@ static void get_below_session(void *owner, struct http_request *request)
         answer_request(session, request, &wish);
 }
 
-/* A page asks before it asks: who may is decided by the answer to the request itself. */
-static void answer_preflight(void *owner, struct http_request *request)
+static void answer_preflight(struct http_request *request, const char *origins)
 {
     static const struct http_header headers[] = {
         {"access-control-allow-methods", "GET, HEAD, OPTIONS"},
@@ -249,16 +260,30 @@ static void answer_preflight(void *owner, struct http_request *request)
         {NULL, NULL},
     };
 
-    (void)owner;
-    allow_any(request);
+    routes_allow_origin(request, origins);
     http_respond(request, 204, headers, NULL);
+}
+
+/* A page asks before it asks, without its token: who may is decided by the answer to the request
+ * itself. */
+static void ask_multivariant(void *owner, struct http_request *request)
+{
+    (void)owner;
+    answer_preflight(request, "");
+}
+
+static void ask_below_session(void *owner, struct http_request *request)
+{
+    struct hls_session *session = session_of(owner, request);
+
+    answer_preflight(request, session ? session_origins(session) : "");
 }
 
 static const struct http_route routes[] = {
     {HTTP_GET, "/hls/{slug}/index.m3u8", get_multivariant, 0},
     {HTTP_GET, "/hls/{slug}/s/{session}/{file}", get_below_session, 0},
-    {HTTP_OPTIONS, "/hls/{slug}/index.m3u8", answer_preflight, 0},
-    {HTTP_OPTIONS, "/hls/{slug}/s/{session}/{file}", answer_preflight, 0},
+    {HTTP_OPTIONS, "/hls/{slug}/index.m3u8", ask_multivariant, 0},
+    {HTTP_OPTIONS, "/hls/{slug}/s/{session}/{file}", ask_below_session, 0},
     {.pattern = NULL},
 };
 
