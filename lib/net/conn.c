@@ -40,6 +40,8 @@ static void conn_free(struct loop_task *task)
     struct conn *conn = CONN_OF(task, free_task);
 
     tls_session_free(conn->tls);
+    if (conn->layer)
+        conn->layer->ops->free(conn->layer);
     free(conn->kept);
     out_queue_fini(&conn->out);
     free(conn);
@@ -150,7 +152,11 @@ void conn_fail(struct conn *conn, int err)
 {
     bool has_owner = conn->state < CONN_FLUSHING && conn->handler;
 
-    conn_shut(conn);
+    /* The layer has told the peer why: it may read that first. */
+    if (conn->layer && conn->layer->err == err)
+        conn_close_flushed(conn, LINGER_US);
+    else
+        conn_shut(conn);
     if (has_owner)
         conn->handler->on_closed(conn->owner, conn, err);
 }
@@ -194,6 +200,8 @@ void conn_close_flushed(struct conn *conn, int64_t wait_us)
         conn_shut(conn);
         return;
     }
+    if (conn->layer)
+        conn->layer->ops->finish(conn->layer, conn);
     conn->state = CONN_FLUSHING;
     ownerless_move(conn, true);
     conn->owner_deadline_us = 0;
@@ -384,6 +392,12 @@ void conn_set_handler(struct conn *conn, const struct conn_handler *handler, voi
     conn_arm(conn);
     conn_tell_later(conn);
     conn_watch(conn);
+}
+
+void conn_set_layer(struct conn *conn, struct conn_layer *layer)
+{
+    conn->layer = layer;
+    conn->is_kept_framed = conn->is_offering || conn->kept_len > 0;
 }
 
 void conn_set_limits(struct conn *conn, const struct conn_limits *limits)

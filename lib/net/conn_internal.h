@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/list.h"
-#include "net/conn.h"
+#include "net/conn_layer.h"
 #include "net/out_queue.h"
 #include "net/tls_session.h"
 
@@ -17,8 +17,9 @@ enum conn_state {
 
 struct conn {
     /* owned */
-    struct tls_session *tls; /* NULL: plain, or not begun yet */
-    uint8_t *kept;           /* input that the handler left; NULL when there is none */
+    struct tls_session *tls;  /* NULL: plain, or not begun yet */
+    struct conn_layer *layer; /* NULL: handlers get what comes as it is */
+    uint8_t *kept;            /* input that the handler left; NULL when there is none */
     struct out_queue out;
     int fd;
 
@@ -50,6 +51,7 @@ struct conn {
     bool is_above_mark;    /* the backlog was above the low water mark */
     bool is_paused;        /* by the owner */
     bool is_offering;      /* inside on_input */
+    bool is_kept_framed;   /* the layer came after what is kept, which is still to go through it */
     bool has_input;        /* the first byte came */
     bool read_wants_write; /* TLS can't read before it has written */
 

@@ -166,7 +166,7 @@ int conn_start_tls(struct conn *conn, struct tls_client *tls, const char *server
 {
     int err;
 
-    if (conn->state != CONN_OPEN || conn->tls || conn->out.bytes > 0)
+    if (conn->state != CONN_OPEN || conn->tls || conn->layer || conn->out.bytes > 0)
         return -EINVAL;
     if (conn->kept_len > 0 && !conn->is_offering)
         return -ERR_PROTOCOL;

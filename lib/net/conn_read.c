@@ -66,6 +66,8 @@ static ssize_t conn_offer(struct conn *conn, const uint8_t *bytes, size_t len)
         used += (size_t)result < len - used ? (size_t)result : len - used;
         if (conn->state != CONN_OPEN || (handler == conn->handler && owner == conn->owner))
             break;
+        if (conn->is_kept_framed)
+            break; /* the rest is not for the new handler as it is */
     }
     return (ssize_t)used;
 }
@@ -79,18 +81,40 @@ static int conn_settle(struct conn *conn, size_t left)
         return -ERR_PROTOCOL; /* bytes in clear before TLS: someone in between put them there */
     /* Who has paused can't help what one read brought: it waits, and no more is read. */
     limit += conn->is_paused ? SCRATCH_BYTES : 0;
-    return left > limit ? -ERR_TOO_LONG : 0;
+    if (left > limit)
+        return -ERR_TOO_LONG;
+    return conn->layer && !conn->is_paused && !conn->is_kept_framed ? conn->layer->err : 0;
+}
+
+/* A layer was put on in the middle of the input: what is left goes through it, in a moment. */
+static void owe_unframing(struct conn *conn)
+{
+    conn->is_kept_framed = conn->kept_len > 0;
+    conn->is_offer_due = conn->is_kept_framed;
+    conn_tell_later(conn);
+}
+
+static void unframe_kept(struct conn *conn)
+{
+    conn->is_kept_framed = false;
+    conn->kept_len = conn->layer->ops->input(conn->layer, conn, conn->kept, conn->kept_len);
+    kept_consume(conn, 0);
 }
 
 int conn_offer_kept(struct conn *conn)
 {
-    ssize_t used = conn_offer(conn, conn->kept, conn->kept_len);
+    ssize_t used;
 
+    if (conn->is_kept_framed)
+        unframe_kept(conn);
+    used = conn->kept_len > 0 ? conn_offer(conn, conn->kept, conn->kept_len) : 0;
     if (conn->state > CONN_OPEN)
         return 0;
     if (used < 0)
         return (int)used;
     kept_consume(conn, (size_t)used);
+    if (conn->is_kept_framed)
+        owe_unframing(conn);
     return conn_settle(conn, conn->kept_len);
 }
 
@@ -105,6 +129,10 @@ static int conn_take(struct conn *conn, size_t len)
         conn_set_phase_deadline(conn, 0);
     }
     conn->counters.in_bytes += len;
+    if (conn->layer && !conn->is_kept_framed)
+        len = conn->layer->ops->input(conn->layer, conn, scratch, len);
+    if (len == 0)
+        return conn_settle(conn, conn->kept_len);
     if (conn->kept_len > 0) {
         err = kept_append(conn, scratch, len);
         return err < 0 ? err : conn_offer_kept(conn);
@@ -117,6 +145,8 @@ static int conn_take(struct conn *conn, size_t len)
     err = conn_settle(conn, len - (size_t)used);
     if (err == 0 && (size_t)used < len)
         err = kept_append(conn, scratch + used, len - (size_t)used);
+    if (conn->is_kept_framed)
+        owe_unframing(conn);
     return err;
 }
 

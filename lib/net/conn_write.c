@@ -111,7 +111,7 @@ static int write_through(struct conn *conn)
     return 0;
 }
 
-int conn_write(struct conn *conn, struct buf *buf, size_t offset, size_t len)
+int conn_queue(struct conn *conn, struct buf *buf, size_t offset, size_t len)
 {
     size_t cost = out_queue_cost(&conn->out);
 
@@ -133,6 +133,19 @@ int conn_write(struct conn *conn, struct buf *buf, size_t offset, size_t len)
     if (conn->io.events & LOOP_WRITE && conn->state == CONN_OPEN)
         return 0;
     return write_through(conn);
+}
+
+int conn_write(struct conn *conn, struct buf *buf, size_t offset, size_t len)
+{
+    if (!conn->layer || len == 0)
+        return conn_queue(conn, buf, offset, len);
+    if (conn->state > CONN_OPEN || conn->pending_err || conn->layer->err)
+        return -ERR_CLOSED;
+    if (offset > buf->len || len > buf->len - offset)
+        return -EINVAL;
+    if (len > conn->limits.backlog_bytes)
+        return -ENOBUFS;
+    return conn->layer->ops->write(conn->layer, conn, buf->bytes + offset, len);
 }
 
 int conn_write_copy(struct conn *conn, const void *bytes, size_t len)

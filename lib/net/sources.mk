@@ -8,4 +8,7 @@ SRC_net := \
 	lib/net/out_queue.c \
 	lib/net/tls.c \
 	lib/net/tls_pair.c \
-	lib/net/tls_session.c
+	lib/net/tls_session.c \
+	lib/net/websocket.c \
+	lib/net/websocket_key.c \
+	lib/net/websocket_wire.c

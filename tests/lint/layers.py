@@ -36,7 +36,7 @@ THIRD_PARTY = {
     "nghttp2/": ["lib/http/"],
     "http_parser.h": ["lib/http/"],
     "zlib.h": ["lib/http/"],
-    "wslay/": ["lib/http/"],
+    "wslay/": ["lib/net/websocket_wire.c"],
     "jansson.h": ["server/", "agent/status", "lib/http/respond.c"],  # that one: problem+json
     "openssl/": ["lib/net/", "lib/crypto/", "auth/", "egress/webrtc/dtls.c"],
     "protobuf-c/": ["agent-proto/"],
