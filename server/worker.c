@@ -144,7 +144,9 @@ static int open_tunnel(struct worker *worker)
                              .node_id = server->node_id,
                              .public_address = server->public_address};
 
-    return tunnel_new(&worker->tunnel, &env);
+    int err = tunnel_new(&worker->tunnel, &env);
+
+    return err < 0 ? err : tunnel_add_routes(worker->tunnel, worker->router);
 }
 
 static int open_egress(struct worker *worker)

@@ -12,6 +12,7 @@
 #include "server/relay.h"
 
 struct conn;
+struct http_router;
 struct tunnel;
 
 struct tunnel_env {
@@ -30,8 +31,11 @@ int tunnel_new(struct tunnel **out, const struct tunnel_env *env) MUST_CHECK;
 /* Closes all that is left. The loop doesn't run any more, or is this thread's. NULL is fine. */
 void tunnel_free(struct tunnel *tunnel);
 
-/* Takes an open connection with the ALPN "culvert/1". */
+/* Takes an open connection with the ALPN "culvert/1", or one in a WebSocket. */
 void tunnel_accept(struct tunnel *tunnel, struct conn *conn);
+
+/* GET /agent: such connections in a WebSocket. The tunnel outlives the router's requests. */
+int tunnel_add_routes(struct tunnel *tunnel, struct http_router *router) MUST_CHECK;
 
 /* Tells agents Goodbye: they look for another server, or wait for this one to come back. */
 void tunnel_drain(struct tunnel *tunnel);
