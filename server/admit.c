@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "net/log_limit.h"
 #include "server/directory.h"
 #include "server/grant.h"
 #include "server/usage.h"
@@ -53,6 +54,7 @@ static void refuse(struct admission *admission, enum verdict verdict, const char
                    const char *detail)
 {
     struct grant *grant = admission->grant;
+    char from[ADDR_TEXT];
 
     admission->grant = NULL;
     admission->view = NULL;
@@ -60,9 +62,9 @@ static void refuse(struct admission *admission, enum verdict verdict, const char
     admission->rule = rule;
     admission->detail = detail;
     if (grant) {
-        LOG(LOG_INFO, "viewer", admission->viewer_id, "refused",
-            KV_S("protocol", admission->egress->name), KV_S("token", grant->token_id),
-            KV_S("rule", rule));
+        LOG_STRANGER(&admission->peer, LOG_INFO, "viewer", admission->viewer_id, "refused",
+                     KV_S("protocol", admission->egress->name), KV_S("token", grant->token_id),
+                     KV_S("rule", rule), KV_S("from", addr_format_host(&admission->peer, from)));
         grant_close(grant);
     }
     admission->on_verdict(admission, verdict);

@@ -12,6 +12,7 @@
 #include "http/server.h"
 #include "net/conn.h"
 #include "net/listener.h"
+#include "net/log_limit.h"
 #include "server/api/api.h"
 #include "server/server.h"
 
@@ -41,7 +42,7 @@ static void on_accept(void *owner, int fd, const struct addr *peer)
 
     (void)peer;
     if (!is_administrator(fd)) {
-        LOG(LOG_WARN, "api", NULL, "peer-refused");
+        LOG_STRANGER(NULL, LOG_WARN, "api", NULL, "peer-refused");
         close(fd);
         return;
     }

@@ -57,8 +57,21 @@ static void line_escape(struct line *line, unsigned char byte)
     line_put(line, text);
 }
 
+/* Whether a character of three bytes is unseen, ends a line or turns its direction: U+200B to
+ * U+200F, U+2028 to U+202E, U+2060 to U+206F, U+FEFF. */
+static bool is_deceptive(const unsigned char at[3])
+{
+    if (at[0] == 0xef)
+        return at[1] == 0xbb && at[2] == 0xbf;
+    if (at[0] != 0xe2)
+        return false;
+    return (at[1] == 0x80 &&
+            ((at[2] >= 0x8b && at[2] <= 0x8f) || (at[2] >= 0xa8 && at[2] <= 0xae))) ||
+           (at[1] == 0x81 && at[2] >= 0xa0 && at[2] <= 0xaf);
+}
+
 /* How many bytes, two to four, are one well-formed UTF-8 character; 0 when they are not, and
- * for the control characters U+0080 to U+009F. */
+ * for those that could deceive, like the control characters U+0080 to U+009F. */
 static size_t utf8_len(const unsigned char *at, size_t left)
 {
     size_t len = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
@@ -70,7 +83,7 @@ static size_t utf8_len(const unsigned char *at, size_t left)
             return 0;
     if ((at[0] == 0xc2 && at[1] < 0xa0) || (at[0] == 0xe0 && at[1] < 0xa0) ||
         (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf0 && at[1] < 0x90) ||
-        (at[0] == 0xf4 && at[1] > 0x8f))
+        (at[0] == 0xf4 && at[1] > 0x8f) || (len == 3 && is_deceptive(at)))
         return 0;
     return len;
 }

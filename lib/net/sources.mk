@@ -5,6 +5,7 @@ SRC_net := \
 	lib/net/conn_read.c \
 	lib/net/conn_write.c \
 	lib/net/listener.c \
+	lib/net/log_limit.c \
 	lib/net/out_queue.c \
 	lib/net/tls.c \
 	lib/net/tls_pair.c \

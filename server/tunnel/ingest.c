@@ -9,6 +9,7 @@
 #include "agent-proto/tracks.h"
 #include "base/log.h"
 #include "media/stream.h"
+#include "net/log_limit.h"
 #include "server/tunnel/internal.h"
 
 enum { HELLO_US = 10 * 1000000, LANES_PER_CAMERA = 2, FLUSH_US = 1000000 };
@@ -257,8 +258,9 @@ static ssize_t on_input(void *owner, struct conn *conn, const uint8_t *bytes, si
         used = lane_reader_input(&ingest->reader, bytes + preface, len - preface);
     if (used < 0 || ingest->reader.is_ended) {
         if (used < 0)
-            LOG(LOG_WARN, "camera", ingest->camera_id, "lane-refused", KV_ERR((int)used),
-                KV_S("reason", ingest->reader.reason ? ingest->reader.reason : ""));
+            LOG_STRANGER(conn_peer(conn), LOG_WARN, "camera", ingest->camera_id, "lane-refused",
+                         KV_ERR((int)used),
+                         KV_S("reason", ingest->reader.reason ? ingest->reader.reason : ""));
         conn_close_flushed(conn, FLUSH_US);
         end(ingest);
         return (ssize_t)len;
@@ -274,9 +276,11 @@ static void on_closed(void *owner, struct conn *conn, int err)
 {
     struct ingest *ingest = owner;
 
-    (void)conn;
-    LOG(LOG_INFO, "camera", ingest->camera_id, "lane-closed", KV_ERR(err),
-        KV_I("frames", ingest->reader.frames));
+    if (ingest->stream)
+        LOG(LOG_INFO, "camera", ingest->camera_id, "lane-closed", KV_ERR(err),
+            KV_I("frames", ingest->reader.frames));
+    else
+        LOG_STRANGER(conn_peer(conn), LOG_INFO, "camera", NULL, "lane-lost", KV_ERR(err));
     end(ingest);
 }
 

@@ -7,6 +7,7 @@
 #include "agent-proto/text.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "net/log_limit.h"
 
 enum { FLUSH_US = 2000000, DRAIN_MS = 10000, HOLD_REPLACED_MS = 30000, SENTENCE = 192 };
 
@@ -86,7 +87,7 @@ int agent_session_send(struct agent_session *session, Culvert__Envelope *envelop
 int agent_session_refuse(struct agent_session *session, struct agent_session_words words)
 {
     Culvert__Refused refused;
-    char text[SENTENCE];
+    char text[SENTENCE], from[ADDR_TEXT];
 
     if (!session->tunnel)
         return -ERR_DENIED;
@@ -95,7 +96,9 @@ int agent_session_refuse(struct agent_session *session, struct agent_session_wor
     refused.code = words.code;
     refused.text = text;
     refused.highest_epoch = words.highest_epoch;
-    LOG(LOG_WARN, "agent", session->relay.id, "refused", KV_S("reason", words.text));
+    LOG_STRANGER(conn_peer(session->conn), LOG_WARN, "agent", session->relay.id, "refused",
+                 KV_S("reason", words.text),
+                 KV_S("from", addr_format_host(conn_peer(session->conn), from)));
     session->tunnel->counters.refused++;
     control_refuse(&session->control, &refused, loop_now_us(session->loop));
     agent_session_close_flushed(session);
@@ -285,8 +288,8 @@ static int take_refused(struct agent_session *session, const Culvert__Envelope *
 {
     char text[SENTENCE];
 
-    LOG(LOG_WARN, "agent", session->relay.id, "agent-refused-us",
-        KV_S("reason", text_clean(text, sizeof(text), message->refused->text)));
+    LOG_STRANGER(conn_peer(session->conn), LOG_WARN, "agent", session->relay.id, "agent-refused-us",
+                 KV_S("reason", text_clean(text, sizeof(text), message->refused->text)));
     agent_session_close_flushed(session);
     return 0;
 }
@@ -364,8 +367,9 @@ static ssize_t on_input(void *owner, struct conn *conn, const uint8_t *bytes, si
         send_challenge(session) < 0)
         used = -ERR_CLOSED;
     if (used < 0) {
-        LOG(LOG_WARN, "agent", session->relay.id, "control-refused", KV_ERR((int)used),
-            KV_S("reason", session->control.reason ? session->control.reason : ""));
+        LOG_STRANGER(conn_peer(conn), LOG_WARN, "agent", session->relay.id, "control-refused",
+                     KV_ERR((int)used),
+                     KV_S("reason", session->control.reason ? session->control.reason : ""));
         session->tunnel->counters.refused++;
         agent_session_close_flushed(session);
         return (ssize_t)len;
@@ -433,8 +437,9 @@ void agent_session_tick(struct agent_session *session, int64_t now_us)
     err = control_tick(&session->control, now_us);
     if (err == 0)
         return;
-    LOG(LOG_WARN, "agent", session->relay.id, "control-lost", KV_ERR(err),
-        KV_S("reason", session->control.reason ? session->control.reason : ""));
+    LOG_STRANGER(conn_peer(session->conn), LOG_WARN, "agent", session->relay.id, "control-lost",
+                 KV_ERR(err),
+                 KV_S("reason", session->control.reason ? session->control.reason : ""));
     agent_session_close(session);
 }
 

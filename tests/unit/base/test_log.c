@@ -122,6 +122,20 @@ static void good_utf8_stays_and_bad_is_escaped(void **state)
     assert_non_null(strstr(line, "\"\\u00c0\\u00af\\u00ed\\u00a0\\u0080\\u00c2\\u0085\""));
 }
 
+static void characters_that_turn_or_end_a_line_are_escaped(void **state)
+{
+    (void)state;
+    log_setup(LOG_INFO, false);
+    CAPTURE(LOG(LOG_INFO, "camera", "x", "named",
+                KV_S("name", "a\u202e\u2028\u2029\u200b\u2066\ufeff\u2030\u20ac")));
+    assert_int_equal(count_lines(), 1);
+    for (const char *at = line; *at; at++)
+        assert_int_not_equal((unsigned char)*at, 0xef);
+    assert_null(strstr(line, "\u202e"));
+    assert_non_null(strstr(line, "name=\"a\\u00e2\\u0080\\u00ae"));
+    assert_non_null(strstr(line, "\u2030\u20ac\""));
+}
+
 static void a_line_that_is_too_long_loses_fields_and_stays_json(void **state)
 {
     char text[2000];
@@ -149,6 +163,7 @@ int main(void)
         cmocka_unit_test(nobody_can_forge_a_line_or_a_field),
         cmocka_unit_test(any_bytes_are_json),
         cmocka_unit_test(good_utf8_stays_and_bad_is_escaped),
+        cmocka_unit_test(characters_that_turn_or_end_a_line_are_escaped),
         cmocka_unit_test(a_line_that_is_too_long_loses_fields_and_stays_json),
     };
 
