@@ -31,6 +31,8 @@ static int error_of(struct db *db, int code)
     case SQLITE_CONSTRAINT:
         return code == SQLITE_CONSTRAINT_FOREIGNKEY ? -ERR_NOT_FOUND : -ERR_EXISTS;
     case SQLITE_IOERR:
+        if (cause == EROFS) /* a disk that failed is often mounted again so */
+            return -EROFS;
         return cause == ENOSPC || cause == EDQUOT || cause == EFBIG ? -ENOSPC : -ERR_STORE;
     default:
         return -ERR_STORE;
