@@ -11,7 +11,8 @@
 enum {
     STUN_HEADER_BYTES = 20,
     STUN_TRANSACTION = 12,
-    STUN_REPLY_MAX = 128, /* the longest answer that we write */
+    STUN_MESSAGE_MAX = 1280, /* the longest that is read (RFC 8489 section 6.1: IPv6's MTU) */
+    STUN_REPLY_MAX = 128,    /* the longest answer that we write */
     STUN_UNKNOWN_MAX = 8
 };
 
@@ -28,7 +29,8 @@ struct stun_message {
     uint32_t priority;
     size_t integrity_offset;            /* of the MESSAGE-INTEGRITY attribute; 0: none */
     bool has_fingerprint;               /* there, last, and right; a wrong one is -ERR_PROTOCOL */
-    uint16_t unknown[STUN_UNKNOWN_MAX]; /* comprehension-required types that we don't know */
+    uint16_t unknown[STUN_UNKNOWN_MAX]; /* comprehension-required types that we don't know, the
+                                           first of them */
     unsigned unknown_count;
 };
 
@@ -36,8 +38,9 @@ struct stun_message {
  */
 bool stun_is(const uint8_t *bytes, size_t len);
 
-/* 0, or -ERR_PROTOCOL: not a binding message, lengths that lie, attributes not aligned, what
- * stands after MESSAGE-INTEGRITY other than FINGERPRINT is ignored. */
+/* 0, or -ERR_PROTOCOL: not a binding message, longer than STUN_MESSAGE_MAX, lengths that
+ * lie, attributes not aligned, anything after FINGERPRINT. What stands after MESSAGE-INTEGRITY
+ * other than FINGERPRINT is ignored; of two attributes of a type the first counts. */
 int stun_parse(struct stun_message *out, const uint8_t *bytes, size_t len) MUST_CHECK;
 
 /* MESSAGE-INTEGRITY (HMAC-SHA-1) by the short-term password, in constant time. */

@@ -1,4 +1,4 @@
-/* crypto/digest.h: SHA-256, HMAC, and comparing what is secret. */
+/* crypto/digest.h: SHA-256, MD5, HMAC, and comparing what is secret. */
 #pragma once
 
 #include <stdbool.h>
@@ -23,6 +23,11 @@ struct hmac_key {
 };
 int hmac_make(struct hmac_key key, const void *bytes, size_t len,
               uint8_t out[SHA256_BYTES]) MUST_CHECK;
+
+/* HMAC-SHA-1, for STUN's MESSAGE-INTEGRITY alone, which knows nothing else (RFC 8445). */
+enum { SHA1_BYTES = 20 };
+int hmac_sha1_make(struct hmac_key key, const void *bytes, size_t len,
+                   uint8_t out[SHA1_BYTES]) MUST_CHECK;
 
 /* In a time that depends on len alone. */
 bool secret_is_equal(const void *a, const void *b, size_t len);

@@ -213,6 +213,26 @@ struct addr addr_canonical(const struct addr *addr)
     return *addr;
 }
 
+struct addr addr_unmapped(const struct addr *addr)
+{
+    if (addr->storage.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&as_v6(addr)->sin6_addr))
+        return addr_canonical(addr);
+    return *addr;
+}
+
+bool addr_is_same(const struct addr *a, const struct addr *b)
+{
+    struct addr x = addr_unmapped(a), y = addr_unmapped(b);
+    const uint8_t *x_bytes, *y_bytes;
+    size_t len = host_bytes(&x, &x_bytes);
+
+    if (!len || len != host_bytes(&y, &y_bytes) || memcmp(x_bytes, y_bytes, len) != 0)
+        return false;
+    if (len == 16 && addr_is_link_local(&x) && as_v6(&x)->sin6_scope_id != as_v6(&y)->sin6_scope_id)
+        return false;
+    return addr_port(&x) == addr_port(&y);
+}
+
 bool addr_is_same_host(const struct addr *a, const struct addr *b)
 {
     struct addr x = addr_canonical(a), y = addr_canonical(b);

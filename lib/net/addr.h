@@ -30,6 +30,13 @@ void addr_set_port(struct addr *addr, uint16_t port);
 /* IPv4 written as IPv6 (mapped, 6to4, NAT64, compatible) becomes plain IPv4. */
 struct addr addr_canonical(const struct addr *addr);
 
+/* An IPv4 peer as a socket of both families sees it (::ffff:0:0/96) becomes plain IPv4. The other
+ * forms stay: what is sent to them goes another way. */
+struct addr addr_unmapped(const struct addr *addr);
+
+/* The same place to send to: host and port, mapped or not, and the link where it is link-local. */
+bool addr_is_same(const struct addr *a, const struct addr *b);
+
 /* Same host, whatever the port and the form. */
 bool addr_is_same_host(const struct addr *a, const struct addr *b);
 

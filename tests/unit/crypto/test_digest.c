@@ -1,4 +1,4 @@
-/* SHA-256, HMAC and Ed25519 against published vectors (FIPS 180, RFC 4231, RFC 8032). */
+/* SHA-256, HMAC and Ed25519 against published vectors (FIPS 180, RFC 2202, RFC 4231, RFC 8032). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,6 +48,20 @@ static void hmac_takes_an_empty_key(void **state)
     (void)state;
     from_hex(want, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
     assert_int_equal(hmac_make((struct hmac_key){NULL, 0}, "", 0, got), 0);
+    assert_memory_equal(got, want, sizeof(got));
+}
+
+static void hmac_sha1_is_as_published(void **state)
+{
+    uint8_t want[SHA1_BYTES], got[SHA1_BYTES];
+
+    (void)state;
+    from_hex(want, "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+    assert_int_equal(
+        hmac_sha1_make((struct hmac_key){"Jefe", 4}, "what do ya want for nothing?", 28, got), 0);
+    assert_memory_equal(got, want, sizeof(got));
+    from_hex(want, "fbdb1d1b18aa6c08324b7d64b71fb76370690e1d");
+    assert_int_equal(hmac_sha1_make((struct hmac_key){NULL, 0}, "", 0, got), 0);
     assert_memory_equal(got, want, sizeof(got));
 }
 
@@ -102,6 +116,7 @@ int main(void)
         cmocka_unit_test(sha256_of_abc_is_as_published),
         cmocka_unit_test(hmac_is_as_published),
         cmocka_unit_test(hmac_takes_an_empty_key),
+        cmocka_unit_test(hmac_sha1_is_as_published),
         cmocka_unit_test(ed25519_signs_as_published),
         cmocka_unit_test(a_signature_is_of_one_key_and_one_text),
         cmocka_unit_test(secrets_compare_whole),

@@ -141,6 +141,38 @@ static void the_same_host_is_known_in_every_form(void **state)
     assert_false(addr_is_same_host(&unix_addr, &plain));
 }
 
+static void the_same_place_is_known_mapped_or_not(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        bool is_same;
+    } cases[] = {
+        {"1.2.3.4:5", "1.2.3.4:5", true},
+        {"1.2.3.4:5", "1.2.3.4:6", false},
+        {"1.2.3.4:5", "1.2.3.5:5", false},
+        {"1.2.3.4:5", "[::ffff:1.2.3.4]:5", true},
+        {"[::ffff:1.2.3.4]:5", "[::ffff:1.2.3.4]:5", true},
+        {"1.2.3.4:5", "[::ffff:1.2.3.4]:6", false},
+        {"1.2.3.4:5", "[64:ff9b::1.2.3.4]:5", false},
+        {"1.2.3.4:5", "[2002:102:304::]:5", false},
+        {"1.2.3.4:5", "[::1.2.3.4]:5", false},
+        {"[2001:db8::1]:5", "[2001:db8::1]:5", true},
+        {"[2001:db8::1]:5", "[2001:db8::2]:5", false},
+        {"[fe80::1%1]:5", "[fe80::1%1]:5", true},
+        {"[fe80::1%1]:5", "[fe80::1%2]:5", false},
+        {"[2001:db8::1%1]:5", "[2001:db8::1%2]:5", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct addr a = parse(cases[i].a), b = parse(cases[i].b);
+
+        if (addr_is_same(&a, &b) != cases[i].is_same || addr_is_same(&b, &a) != cases[i].is_same)
+            fail_msg("%s and %s", cases[i].a, cases[i].b);
+    }
+    assert_false(addr_is_same(&(struct addr){0}, &(struct addr){0}));
+}
+
 static void each_kind_of_address_is_told_apart(void **state)
 {
     static const struct {
@@ -268,6 +300,7 @@ int main(void)
         cmocka_unit_test(an_address_cut_short_never_harms),
         cmocka_unit_test(ipv4_inside_ipv6_becomes_plain),
         cmocka_unit_test(the_same_host_is_known_in_every_form),
+        cmocka_unit_test(the_same_place_is_known_mapped_or_not),
         cmocka_unit_test(each_kind_of_address_is_told_apart),
         cmocka_unit_test(a_network_has_its_addresses_and_no_others),
         cmocka_unit_test(what_is_not_a_network_is_refused),
