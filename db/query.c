@@ -9,11 +9,35 @@
 /* Readers are on loops, and in WAL mode they wait only while another one repairs the log. */
 enum { BUSY_WRITER_MS = 5000, BUSY_READER_MS = 50 };
 
+/* The system's own error behind an I/O error. Of a write to the log only the log's file knows. */
+static int cause_of_io_error(struct db *db)
+{
+    sqlite3_file *log = NULL;
+    int cause = 0;
+
+    if (sqlite3_file_control(db->sqlite, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK &&
+        log && log->pMethods)
+        (void)log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &cause);
+    return cause ? cause : sqlite3_system_errno(db->sqlite);
+}
+
+static int error_of_disk(int cause)
+{
+    switch (cause) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return -ENOSPC;
+    case EROFS: /* a disk that failed is often mounted again so */
+        return -EROFS;
+    default:
+        return -ERR_STORE;
+    }
+}
+
 /* Ours for SQLite's. The disk's errors keep their names, so that people hear of the disk. */
 static int error_of(struct db *db, int code)
 {
-    int cause = db->sqlite ? sqlite3_system_errno(db->sqlite) : 0;
-
     switch (code & 0xff) {
     case SQLITE_OK:
     case SQLITE_ROW:
@@ -31,9 +55,7 @@ static int error_of(struct db *db, int code)
     case SQLITE_CONSTRAINT:
         return code == SQLITE_CONSTRAINT_FOREIGNKEY ? -ERR_NOT_FOUND : -ERR_EXISTS;
     case SQLITE_IOERR:
-        if (cause == EROFS) /* a disk that failed is often mounted again so */
-            return -EROFS;
-        return cause == ENOSPC || cause == EDQUOT || cause == EFBIG ? -ENOSPC : -ERR_STORE;
+        return db->sqlite ? error_of_disk(cause_of_io_error(db)) : -ERR_STORE;
     default:
         return -ERR_STORE;
     }

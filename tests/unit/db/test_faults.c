@@ -251,7 +251,7 @@ static void a_full_disk_refuses_writes_and_reads_go_on(void **state)
     assert_int_equal(fixture_put_camera(fixture, &camera), 0);
 }
 
-static void a_disk_that_became_read_only_refuses_writes_and_reads_go_on(void **state)
+static void a_read_only_disk_and_a_used_up_quota_refuse_writes_by_name(void **state)
 {
     struct fixture *fixture = *state;
     struct store_agent agent;
@@ -259,6 +259,8 @@ static void a_disk_that_became_read_only_refuses_writes_and_reads_go_on(void **s
     fill(fixture);
     set_disk(EROFS);
     assert_int_equal(fixture_put_agent(fixture, "agt_b"), -EROFS);
+    set_disk(EDQUOT);
+    assert_int_equal(fixture_put_agent(fixture, "agt_b"), -ENOSPC);
     assert_int_equal(store_agent_find(fixture->reader, "agt_a", &agent), 0);
     set_disk(0);
     assert_int_equal(fixture_put_agent(fixture, "agt_b"), 0);
@@ -354,7 +356,7 @@ int main(void)
         T(a_database_damaged_at_any_byte_never_crashes),
         T(a_log_cut_short_loses_only_its_end),
         T(a_full_disk_refuses_writes_and_reads_go_on),
-        T(a_disk_that_became_read_only_refuses_writes_and_reads_go_on),
+        T(a_read_only_disk_and_a_used_up_quota_refuse_writes_by_name),
         T(a_broken_disk_is_an_error_of_the_store),
         T(more_than_may_wait_are_refused_and_the_rest_is_done),
         T(a_database_that_stays_locked_is_busy_and_then_well_again),
