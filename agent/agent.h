@@ -4,17 +4,17 @@
 
 #include "agent/allow.h"
 #include "agent/state.h"
+#include "agent/ways.h"
 #include "base/list.h"
 #include "base/loop.h"
 #include "base/option.h"
 
 struct network_watch;
-struct tls_client;
 struct uplink;
 
 struct agent {
     struct loop *loop;
-    struct tls_client *tls;        /* owned */
+    struct ways ways;
     struct network_watch *network; /* owned; NULL where there is none */
     struct state *state;           /* owned */
     struct identity identity;
@@ -30,8 +30,9 @@ struct agent {
     int64_t online_us; /* since when, monotonic; 0 while offline */
     char host[256];    /* the server's, without brackets */
     uint16_t port;
-    char words[256];    /* how the connection is, for people */
-    bool is_status_due; /* the status file is older than the truth */
+    const struct way *way; /* of the connection in use; NULL before the first */
+    char words[512];       /* how the connection is, for people */
+    bool is_status_due;    /* the status file is older than the truth */
     bool is_stopping;
     int64_t stats_us; /* when stats were last sent */
 };

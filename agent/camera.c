@@ -217,7 +217,7 @@ static int new_lane(struct camera *camera, const Culvert__Start *start, struct l
         return -ERR_PROTOCOL;
     how = (struct lane_open){
         .target = {.loop = agent->loop,
-                   .tls = agent->tls,
+                   .ways = &agent->ways,
                    .host = host,
                    .port = port,
                    .device = agent_device(agent)},

@@ -106,22 +106,26 @@ static const struct conn_handler conn_handler = {
     .on_closed = on_closed,
 };
 
+const char *dial_server_name(const char *host)
+{
+    struct addr numeric;
+
+    return addr_parse(&numeric, host) == 0 || strchr(host, ':') ? NULL : host;
+}
+
 static void try_next(struct dial *dial)
 {
     while (dial->tried < dial->count) {
         struct conn_target target = {.addr = dial->addrs[dial->tried++],
                                      .device = dial->target.device,
                                      .tls = dial->target.tls,
-                                     .server_name = dial->host};
-        struct addr numeric;
+                                     .server_name = dial_server_name(dial->host)};
         int err;
 
         if (dial->target.allow && !allow_has(dial->target.allow, &target.addr)) {
             dial->err = -ERR_DENIED;
             continue;
         }
-        if (addr_parse(&numeric, dial->host) == 0 || strchr(dial->host, ':'))
-            target.server_name = NULL;
         err = conn_connect(&dial->conn, dial->target.loop, &target, dial->target.limits);
         if (err == 0) {
             conn_set_handler(dial->conn, &conn_handler, dial);

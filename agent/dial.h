@@ -31,5 +31,8 @@ struct dial_handler {
 int dial_open(struct dial **out, const struct dial_target *target,
               const struct dial_handler *handler, void *owner) MUST_CHECK;
 
+/* What TLS should ask for by SNI: the name, or NULL where host is an address. */
+const char *dial_server_name(const char *host);
+
 /* No more callbacks. NULL is fine. */
 void dial_close(struct dial *dial);

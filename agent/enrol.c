@@ -6,22 +6,24 @@
 #include "agent-proto/control.h"
 #include "agent-proto/message.h"
 #include "agent-proto/text.h"
-#include "agent/dial.h"
+#include "agent/reach.h"
 #include "agent/run.h"
 #include "agent/system.h"
+#include "agent/ways.h"
 #include "crypto/digest.h"
 #include "net/conn.h"
-#include "net/tls.h"
 
-enum { PATIENCE_US = 20 * 1000000 };
+/* Each way to the server may take its time to fail. */
+enum { PATIENCE_US = 60 * 1000000 };
 
 struct enrolment {
     const struct options *options;
     struct loop *loop;
-    struct tls_client *tls;
+    struct ways ways;
     struct state *state;
-    struct dial *dial;
+    struct reach *reach;
     struct conn *conn;
+    const struct way *way; /* how conn got there */
     struct control control;
     struct loop_timer patience;
     struct enrol_code code;
@@ -99,6 +101,7 @@ static int take_enrolled(struct enrolment *enrolment, const Culvert__Enrolled *e
     err = state_write_identity(enrolment->state, identity);
     if (err < 0)
         return fail(enrolment, "the identity can't be written", err_text(err));
+    state_write_way(enrolment->state, enrolment->way->name);
     printf("enrolled as %s (%s) at %s port %u\n", identity->name, identity->agent_id,
            identity->host, identity->port);
     enrolment->status = 0;
@@ -150,12 +153,13 @@ static void on_closed(void *owner, struct conn *conn, int err)
 
 static const struct conn_handler conn_handler = {.on_input = on_input, .on_closed = on_closed};
 
-static void on_connected(void *owner, struct conn *conn)
+static void on_connected(void *owner, struct conn *conn, const struct way *way)
 {
     struct enrolment *enrolment = owner;
     int err;
 
-    enrolment->dial = NULL;
+    enrolment->reach = NULL;
+    enrolment->way = way;
     enrolment->conn = conn;
     conn_set_handler(conn, &conn_handler, enrolment);
     err = control_init(&enrolment->control, CONTROL_AGENT, &control_handler, enrolment);
@@ -165,21 +169,21 @@ static void on_connected(void *owner, struct conn *conn)
         (void)!fail(enrolment, "can't speak to the server", err_text(err));
 }
 
-static void on_failed(void *owner, int err)
+static void on_failed(void *owner, int err, const char *words)
 {
     struct enrolment *enrolment = owner;
     char where[sizeof(enrolment->identity.host) + 32];
 
-    enrolment->dial = NULL;
+    enrolment->reach = NULL;
     (void)snprintf(where, sizeof(where), "%s port %u", enrolment->identity.host,
                    enrolment->identity.port);
     (void)!fail(enrolment, where,
                 err == -ERR_PIN ? "this server has another key than the code says: the code is "
                                   "for another server, or someone is in between"
-                                : err_text(err));
+                                : words);
 }
 
-static const struct dial_handler dial_handler = {.on_open = on_connected, .on_failed = on_failed};
+static const struct reach_handler reach_handler = {.on_open = on_connected, .on_failed = on_failed};
 
 static void on_patience(struct loop_timer *timer)
 {
@@ -198,10 +202,8 @@ static const struct conn_limits enrol_limits = {
 static int connect_to(struct enrolment *enrolment)
 {
     const char *device = option_text(enrolment->options, "bind-interface");
-    struct tls_client_options tls = {
-        .pin = enrolment->code.pin, .alpn = "culvert/1", .min_tls13 = true};
-    struct dial_target target;
-    int err = tls_client_new(&enrolment->tls, &tls);
+    struct reach_target target;
+    int err = ways_init(&enrolment->ways, enrolment->options, enrolment->code.pin);
 
     if (err == 0)
         err = loop_new(&enrolment->loop, 0);
@@ -209,13 +211,13 @@ static int connect_to(struct enrolment *enrolment)
         return err;
     loop_timer_init(&enrolment->patience, enrolment->loop, on_patience);
     loop_timer_start(&enrolment->patience, PATIENCE_US);
-    target = (struct dial_target){.loop = enrolment->loop,
-                                  .tls = enrolment->tls,
-                                  .host = enrolment->identity.host,
-                                  .port = enrolment->identity.port,
-                                  .device = device[0] ? device : NULL,
-                                  .limits = &enrol_limits};
-    return dial_open(&enrolment->dial, &target, &dial_handler, enrolment);
+    target = (struct reach_target){.loop = enrolment->loop,
+                                   .ways = &enrolment->ways,
+                                   .host = enrolment->identity.host,
+                                   .port = enrolment->identity.port,
+                                   .device = device[0] ? device : NULL,
+                                   .limits = &enrol_limits};
+    return reach_open(&enrolment->reach, &target, &reach_handler, enrolment);
 }
 
 static int make_identity(struct enrolment *enrolment)
@@ -240,11 +242,11 @@ static void end(struct enrolment *enrolment)
 {
     if (enrolment->loop) {
         loop_timer_stop(&enrolment->patience);
-        dial_close(enrolment->dial);
+        reach_close(enrolment->reach);
         conn_close(enrolment->conn);
         loop_free(enrolment->loop);
     }
-    tls_client_free(enrolment->tls);
+    ways_fini(&enrolment->ways);
     state_close(enrolment->state);
     secret_wipe(enrolment, sizeof(*enrolment));
 }

@@ -19,8 +19,8 @@ enum { TICK_US = 500000, UNSENT_BYTES = 64 * 1024, LOW_WATER = 32 * 1024, FLUSH_
 enum { ANSWER_US = 10 * 1000000, ID = 32, SENTENCE = 192 };
 
 struct lane {
-    struct dial *dial; /* owned; NULL once connected */
-    struct conn *conn; /* owned; NULL before, and once closed */
+    struct reach *reach; /* owned; NULL once connected */
+    struct conn *conn;   /* owned; NULL before, and once closed */
     struct lane_queue queue;
     struct tracks *tracks; /* owned reference: to be sent before the next frame */
     const struct lane_events *events;
@@ -47,8 +47,8 @@ static void free_lane(struct loop_task *task)
 
 static void end(struct lane *lane)
 {
-    dial_close(lane->dial);
-    lane->dial = NULL;
+    reach_close(lane->reach);
+    lane->reach = NULL;
     lane->conn = NULL;
     loop_timer_stop(&lane->tick);
     lane->gone.run = free_lane;
@@ -262,12 +262,13 @@ static void watch_acknowledgements(struct conn *conn)
                       sizeof(timeout_ms));
 }
 
-static void on_connected(void *owner, struct conn *conn)
+static void on_connected(void *owner, struct conn *conn, const struct way *way)
 {
     struct lane *lane = owner;
     int err;
 
-    lane->dial = NULL;
+    (void)way;
+    lane->reach = NULL;
     lane->conn = conn;
     conn_set_low_latency(conn, UNSENT_BYTES);
     watch_acknowledgements(conn);
@@ -278,20 +279,21 @@ static void on_connected(void *owner, struct conn *conn)
         lose(lane, err);
 }
 
-static void on_failed(void *owner, int err)
+static void on_failed(void *owner, int err, const char *words)
 {
     struct lane *lane = owner;
 
-    lane->dial = NULL;
+    (void)words; /* the control connection has said them */
+    lane->reach = NULL;
     lose(lane, err);
 }
 
-static const struct dial_handler dial_handler = {.on_open = on_connected, .on_failed = on_failed};
+static const struct reach_handler reach_handler = {.on_open = on_connected, .on_failed = on_failed};
 
 int lane_open(struct lane **out, const struct lane_open *how, const struct lane_events *events,
               void *owner)
 {
-    struct dial_target target = how->target;
+    struct reach_target target = how->target;
     struct lane *lane = calloc(1, sizeof(*lane));
     int err;
 
@@ -306,7 +308,7 @@ int lane_open(struct lane **out, const struct lane_open *how, const struct lane_
     target.limits = &lane_limits;
     err = lane_queue_init(&lane->queue, how->budget_us);
     if (err == 0)
-        err = dial_open(&lane->dial, &target, &dial_handler, lane);
+        err = reach_open(&lane->reach, &target, &reach_handler, lane);
     if (err < 0) {
         lane_queue_fini(&lane->queue);
         free(lane);

@@ -6,14 +6,14 @@
 #pragma once
 
 #include "agent-proto/culvert.pb-c.h"
-#include "agent/dial.h"
+#include "agent/reach.h"
 #include "media/frame.h"
 #include "media/track.h"
 
 struct lane;
 
 struct lane_open {
-    struct dial_target target;
+    struct reach_target target;
     const char *camera_id, *agent_id; /* copied */
     const uint8_t *ticket;            /* copied: LANE_TICKET bytes */
     int64_t budget_us;

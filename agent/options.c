@@ -18,6 +18,11 @@ const struct option agent_options[] = {
      .type = OPTION_TEXT,
      .preset = "",
      .help = "the interface (wwan0) or local address that connections to the server go out by"},
+    {.name = "proxy",
+     .type = OPTION_URL,
+     .preset = "",
+     .help = "an HTTP proxy, http://[USER:PASSWORD@]HOST:PORT, tried where the server can't be "
+             "reached without; else https_proxy of the environment; no_proxy holds for both"},
     {.name = "latency-budget",
      .type = OPTION_DURATION,
      .preset = "1s",

@@ -12,7 +12,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "crypto/digest.h"
-#include "net/tls.h"
 
 enum { TICK_US = 500000, STATS_US = 10 * 1000000, BACKOFF_FIRST_US = 500000 };
 enum { LAST_WORDS_US = 300000 };
@@ -185,14 +184,17 @@ static int read_identity(struct agent *agent)
 
 static int open_parts(struct agent *agent)
 {
-    struct tls_client_options tls = {
-        .pin = agent->identity.pin, .alpn = "culvert/1", .min_tls13 = true};
-    int err = tls_client_new(&agent->tls, &tls);
+    char way[STATE_TEXT];
+    int err = ways_init(&agent->ways, agent->options, agent->identity.pin);
 
+    if (err == -ERR_PROTOCOL)
+        return err; /* and it was said what is wrong with the proxy */
     if (err == 0)
         err = loop_new(&agent->loop, 0);
     if (err < 0)
         return complain("can't start", err_text(err));
+    if (state_read_way(agent->state, way, sizeof(way)) == 0)
+        ways_prefer(&agent->ways, way);
     loop_timer_init(&agent->tick, agent->loop, on_tick);
     loop_timer_init(&agent->retry, agent->loop, on_retry);
     loop_signal_start(&agent->signals[0], agent->loop, SIGTERM, on_signal);
@@ -216,7 +218,7 @@ static void close_parts(struct agent *agent)
         loop_signal_stop(&agent->signals[1]);
         loop_free(agent->loop);
     }
-    tls_client_free(agent->tls);
+    ways_fini(&agent->ways);
     state_close(agent->state);
     secret_wipe(&agent->identity, sizeof(agent->identity));
 }

@@ -166,6 +166,26 @@ int state_read_file(const char *directory, const char *name, char *out, size_t r
     return err;
 }
 
+int state_read_way(struct state *state, char *out, size_t room)
+{
+    int err = read_at(state->fd, "way", out, room);
+
+    if (err == 0)
+        out[strcspn(out, "\n")] = '\0';
+    return err;
+}
+
+void state_write_way(struct state *state, const char *name)
+{
+    char text[64];
+    int err;
+
+    (void)snprintf(text, sizeof(text), "%s\n", name);
+    err = write_at(state->fd, "way", text);
+    if (err < 0)
+        LOG(LOG_DEBUG, "agent", NULL, "way-not-written", KV_ERR(err));
+}
+
 void state_write_status(struct state *state, const char *text)
 {
     int err = write_at(state->fd, "status", text);

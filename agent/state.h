@@ -48,6 +48,10 @@ int64_t state_first_segment(struct state *state, const char *camera_id, int64_t 
 /* Tells which number comes next; written down now and then, some ahead. */
 void state_keep_segment(struct state *state, const char *camera_id, int64_t next);
 
+/* The name of the way to the server that worked last (agent/ways.h); -ENOENT: none yet. */
+int state_read_way(struct state *state, char *out, size_t room) MUST_CHECK;
+void state_write_way(struct state *state, const char *name);
+
 /* The text for `culvert-agent status`. */
 void state_write_status(struct state *state, const char *text);
 

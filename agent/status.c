@@ -37,8 +37,8 @@ void status_write(const struct agent *agent)
     writer_printf(&writer, "server %s port %u: %s\n", agent->host, agent->port,
                   agent->words[0] ? agent->words : "connecting");
     if (agent->online_us)
-        writer_printf(&writer, "online for %" PRId64 " s\n",
-                      (loop_now_us(agent->loop) - agent->online_us) / 1000000);
+        writer_printf(&writer, "online for %" PRId64 " s, transport: %s\n",
+                      (loop_now_us(agent->loop) - agent->online_us) / 1000000, agent->way->name);
     cameras_report(agent, write_camera, &writer);
     writer_uint(&writer, 0, 1);
     if (!writer.err)

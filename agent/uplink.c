@@ -8,7 +8,7 @@
 #include "agent-proto/message.h"
 #include "agent-proto/text.h"
 #include "agent/camera.h"
-#include "agent/dial.h"
+#include "agent/reach.h"
 #include "agent/system.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -20,8 +20,9 @@ enum { FLUSH_US = 1000000 };
 
 struct uplink {
     struct agent *agent; /* borrowed */
-    struct dial *dial;   /* owned; NULL once connected */
+    struct reach *reach; /* owned; NULL once connected */
     struct conn *conn;   /* owned; NULL before, and once closed */
+    const struct way *way;
     struct control control;
     struct loop_task gone;
     int64_t probe_us; /* by then something must have been heard; 0: no doubt */
@@ -77,7 +78,7 @@ static void end(struct uplink *uplink)
     if (uplink->is_over)
         return;
     uplink->is_over = true;
-    dial_close(uplink->dial);
+    reach_close(uplink->reach);
     conn_close(uplink->conn);
     drop_parts(uplink);
     if (agent->current == uplink) {
@@ -146,7 +147,7 @@ static int take_challenge(struct uplink *uplink, const Culvert__Envelope *messag
 {
     struct agent *agent = uplink->agent;
     uint8_t signature[ED25519_SIGNATURE];
-    char version[64], system[64], transport[] = "direct";
+    char version[64], system[64], transport[32];
     Culvert__Envelope envelope;
     Culvert__Hello hello;
     Culvert__Versions versions;
@@ -161,6 +162,7 @@ static int take_challenge(struct uplink *uplink, const Culvert__Envelope *messag
         return err;
     (void)snprintf(version, sizeof(version), "%s", CULVERT_VERSION);
     system_describe(system, sizeof(system));
+    (void)snprintf(transport, sizeof(transport), "%s", uplink->way->name);
     versions.lowest = versions.highest = PROTO_VERSION;
     hello.agent_id = agent->identity.agent_id;
     hello.signature = (ProtobufCBinaryData){sizeof(signature), signature};
@@ -172,6 +174,18 @@ static int take_challenge(struct uplink *uplink, const Culvert__Envelope *messag
     envelope.hello = &hello;
     control_enter(&uplink->control, CONTROL_DECIDING, loop_now_us(agent->loop));
     return send_envelope(uplink, &envelope);
+}
+
+/* The next connection, also after a restart, is first tried by the way that worked. */
+static void remember(struct uplink *uplink)
+{
+    struct agent *agent = uplink->agent;
+
+    agent->way = uplink->way;
+    if (agent->ways.preferred == uplink->way)
+        return;
+    agent->ways.preferred = uplink->way;
+    state_write_way(agent->state, uplink->way->name);
 }
 
 static int take_welcome(struct uplink *uplink, const Culvert__Envelope *message)
@@ -194,8 +208,9 @@ static int take_welcome(struct uplink *uplink, const Culvert__Envelope *message)
     agent->online_us = now_us;
     loop_timer_stop(&agent->retry);
     set_words(agent, "connected");
+    remember(uplink);
     LOG(LOG_INFO, "agent", agent->identity.agent_id, "connected", KV_S("server", agent->host),
-        KV_I("port", agent->port));
+        KV_I("port", agent->port), KV_S("transport", uplink->way->name));
     cameras_tell_states(agent);
     return 0;
 }
@@ -419,13 +434,14 @@ static const struct conn_limits uplink_limits = {
     .handshake_us = 10 * 1000000,
 };
 
-static void on_connected(void *owner, struct conn *conn)
+static void on_connected(void *owner, struct conn *conn, const struct way *way)
 {
     struct uplink *uplink = owner;
     int err;
 
-    uplink->dial = NULL;
+    uplink->reach = NULL;
     uplink->conn = conn;
+    uplink->way = way;
     conn_set_handler(conn, &conn_handler, uplink);
     err = control_init(&uplink->control, CONTROL_AGENT, &control_handler, uplink);
     if (err == 0)
@@ -437,25 +453,25 @@ static void on_connected(void *owner, struct conn *conn)
 static const char pin_text[] =
     "the server's key is not the one that this agent was enrolled with: refused";
 
-static void on_failed(void *owner, int err)
+static void on_failed(void *owner, int err, const char *words)
 {
     struct uplink *uplink = owner;
 
-    uplink->dial = NULL;
-    lose(uplink, err, err == -ERR_PIN ? pin_text : NULL);
+    uplink->reach = NULL;
+    lose(uplink, err, err == -ERR_PIN ? pin_text : words);
 }
 
-static const struct dial_handler dial_handler = {.on_open = on_connected, .on_failed = on_failed};
+static const struct reach_handler reach_handler = {.on_open = on_connected, .on_failed = on_failed};
 
 void uplink_dial(struct agent *agent)
 {
     struct uplink *uplink;
-    struct dial_target target = {.loop = agent->loop,
-                                 .tls = agent->tls,
-                                 .host = agent->host,
-                                 .port = agent->port,
-                                 .device = agent_device(agent),
-                                 .limits = &uplink_limits};
+    struct reach_target target = {.loop = agent->loop,
+                                  .ways = &agent->ways,
+                                  .host = agent->host,
+                                  .port = agent->port,
+                                  .device = agent_device(agent),
+                                  .limits = &uplink_limits};
 
     if (agent->next || agent->is_stopping)
         return;
@@ -467,7 +483,7 @@ void uplink_dial(struct agent *agent)
     }
     uplink->agent = agent;
     agent->next = uplink;
-    if (dial_open(&uplink->dial, &target, &dial_handler, uplink) < 0)
+    if (reach_open(&uplink->reach, &target, &reach_handler, uplink) < 0)
         lose(uplink, -ENOMEM, NULL);
 }
 

@@ -156,7 +156,8 @@ int64_t option_int(const struct options *options, const char *name)
 
 const char *option_text(const struct options *options, const char *name)
 {
-    return value_of(options, name, 1u << OPTION_TEXT | 1u << OPTION_CHOICE)->text;
+    return value_of(options, name, 1u << OPTION_TEXT | 1u << OPTION_CHOICE | 1u << OPTION_URL)
+        ->text;
 }
 
 size_t option_count(const struct options *options, const char *name)
@@ -177,7 +178,7 @@ const char *option_item(const struct options *options, const char *name, size_t 
 static const char *const type_hints[] = {
     [OPTION_BOOL] = "",          [OPTION_INT] = " N",     [OPTION_DURATION] = " TIME",
     [OPTION_SIZE] = " SIZE",     [OPTION_TEXT] = " TEXT", [OPTION_LIST] = " TEXT",
-    [OPTION_CHOICE] = " CHOICE",
+    [OPTION_CHOICE] = " CHOICE", [OPTION_URL] = " URL",
 };
 
 static void print_row(const struct option *row, FILE *out)
@@ -221,6 +222,18 @@ static void print_text(const char *text, FILE *out)
     fputc('"', out);
 }
 
+/* What stands before the last '@' is nobody's business, however it is written. */
+static void print_url(const char *url, FILE *out)
+{
+    const char *login_end = strrchr(url, '@');
+    char shown[OPTION_TEXT_BYTES + 8];
+
+    snprintf(shown, sizeof(shown), "%s%s%s",
+             login_end && strncmp(url, "http://", 7) == 0 ? "http://" : "", login_end ? "***" : "",
+             login_end ? login_end : url);
+    print_text(shown, out);
+}
+
 static void print_scalar(const struct option_value *value, FILE *out)
 {
     switch (value->row->type) {
@@ -240,6 +253,9 @@ static void print_scalar(const struct option_value *value, FILE *out)
     case OPTION_CHOICE:
     case OPTION_LIST:
         print_text(value->text, out);
+        return;
+    case OPTION_URL:
+        print_url(value->text, out);
         return;
     }
 }

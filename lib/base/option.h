@@ -19,8 +19,9 @@ enum option_type {
     OPTION_DURATION, /* written 500ms, 10s, 5m, 2h; kept in microseconds, within [min, max] */
     OPTION_SIZE,     /* written 64k, 8M, 1G or bytes; kept in bytes, within [min, max] */
     OPTION_TEXT,
-    OPTION_LIST,  /* texts; a flag or line that is given again adds one */
-    OPTION_CHOICE /* one of the words in choices */
+    OPTION_LIST,   /* texts; a flag or line that is given again adds one */
+    OPTION_CHOICE, /* one of the words in choices */
+    OPTION_URL     /* a text that is printed without the user and password in it */
 };
 
 struct option {
@@ -59,7 +60,7 @@ int options_read_flags(struct options *options, int argc, char **argv,
 /* By name; the name must be in a table, of that type (else the process aborts: a bug). */
 bool option_bool(const struct options *options, const char *name);
 int64_t option_int(const struct options *options, const char *name);      /* INT, DURATION, SIZE */
-const char *option_text(const struct options *options, const char *name); /* TEXT, CHOICE */
+const char *option_text(const struct options *options, const char *name); /* TEXT, CHOICE, URL */
 size_t option_count(const struct options *options, const char *name);     /* LIST */
 const char *option_item(const struct options *options, const char *name, size_t index);
 

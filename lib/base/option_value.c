@@ -138,6 +138,7 @@ static void describe(const struct option *row, char *text, size_t room)
         snprintf(text, room, "one of: %s", row->choices);
         return;
     case OPTION_TEXT:
+    case OPTION_URL:
         snprintf(text, room, "a text of at most %d bytes", OPTION_TEXT_BYTES);
         return;
     case OPTION_LIST:
@@ -170,6 +171,7 @@ static int parse_value(struct option_value *value, const char *text)
     case OPTION_SIZE:
         return parse_in_range(&value->number, text, value->row, option_size_units);
     case OPTION_TEXT:
+    case OPTION_URL:
         return text_set(&value->text, text);
     case OPTION_CHOICE:
         return is_choice(value->row->choices, text) ? text_set(&value->text, text) : -ERR_PROTOCOL;
