@@ -81,7 +81,7 @@ static int take_host(struct proxy *proxy, const char *text)
         if (*at <= ' ' || *at == 0x7f)
             return -ERR_PROTOCOL;
     colon = clean[0] == '[' ? strstr(clean, "]:") : strchr(clean, ':');
-    if (!colon)
+    if (!colon || (clean[0] != '[' && strchr(colon + 1, ':')))
         return -ERR_PROTOCOL; /* a proxy has no port that goes without saying */
     return agent_parse_address(clean, proxy->host, sizeof(proxy->host), &proxy->port);
 }

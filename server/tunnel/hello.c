@@ -67,11 +67,12 @@ static int let_in(struct agent_session *session, const Culvert__Hello *hello,
                   const struct store_agent *agent)
 {
     struct tunnel *tunnel = session->tunnel;
-    char version[sizeof(agent->version)], system[sizeof(agent->system)];
+    char version[sizeof(agent->version)], system[sizeof(agent->system)], transport[32];
     int err;
 
     text_clean(version, sizeof(version), hello->software);
     text_clean(system, sizeof(system), hello->system);
+    text_clean(transport, sizeof(transport), hello->transport);
     session->is_let_in = true;
     tunnel->unproved--;
     tunnel->counters.agents++;
@@ -82,7 +83,8 @@ static int let_in(struct agent_session *session, const Culvert__Hello *hello,
     if (err < 0)
         return err;
     LOG(LOG_INFO, "agent", agent->id, "connected", KV_S("name", agent->name),
-        KV_S("version", version), KV_S("system", system), KV_I("epoch", hello->epoch));
+        KV_S("version", version), KV_S("system", system), KV_S("transport", transport),
+        KV_I("epoch", hello->epoch));
     store_agent_seen(tunnel->env.store, agent->id, hello->epoch, version, system);
     session->is_known = true;
     session->holds++;

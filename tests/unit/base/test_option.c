@@ -261,6 +261,38 @@ static void a_value_that_is_secret_is_not_in_the_error(void **state)
     options_free(options);
 }
 
+static void a_login_in_a_url_is_not_printed(void **state)
+{
+    static const struct option url_rows[] = {{"proxy", OPTION_URL, "", 0, 0, NULL, false, "A URL."},
+                                             {.name = NULL}};
+    static const struct {
+        const char *given, *printed;
+    } cases[] = {
+        {"http://who:se@cret@h:1", "proxy = \"http://***@h:1\" # --proxy\n"},
+        {"who:se://cret@h:1", "proxy = \"***@h:1\" # --proxy\n"},
+        {"socks://who:secret@h:1", "proxy = \"***@h:1\" # --proxy\n"},
+        {"http://h:1", "proxy = \"http://h:1\" # --proxy\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char flag[] = "--proxy", given[64], *argv[] = {flag, given}, printed[128] = "";
+        FILE *out = fmemopen(printed, sizeof(printed), "w");
+        struct option_error error;
+        struct options *options;
+
+        snprintf(given, sizeof(given), "%s", cases[i].given);
+        assert_int_equal(options_new(&options), 0);
+        assert_int_equal(options_add(options, url_rows), 0);
+        assert_int_equal(options_read_flags(options, 2, argv, &error), 0);
+        assert_string_equal(option_text(options, "proxy"), cases[i].given);
+        options_print(options, out);
+        assert_int_equal(fclose(out), 0);
+        assert_string_equal(printed, cases[i].printed);
+        options_free(options);
+    }
+}
+
 static void what_is_printed_is_read_back(void **state)
 {
     struct options *options = begin(), *again = begin();
@@ -352,6 +384,7 @@ int main(void)
         cmocka_unit_test(bad_flags_are_named_and_none_counts),
         cmocka_unit_test(a_value_that_is_secret_is_not_in_the_error),
         cmocka_unit_test(what_is_printed_is_read_back),
+        cmocka_unit_test(a_login_in_a_url_is_not_printed),
         cmocka_unit_test(a_reload_takes_what_it_may_and_tells_the_rest),
         cmocka_unit_test(too_many_items_are_refused),
     };
