@@ -16,8 +16,10 @@ struct loop {
     int64_t now_us;
 
     struct loop_task *deferred, **deferred_tail; /* this thread's own */
+    unsigned holds;
 
-    pthread_mutex_t mutex; /* guards what other threads touch: */
+    pthread_cond_t has_posted; /* for a drain that waits */
+    pthread_mutex_t mutex;     /* guards what other threads touch: */
     struct loop_task *posted, **posted_tail;
     bool is_stopping;
 };
@@ -110,6 +112,7 @@ int loop_new(struct loop **out, unsigned index)
     loop->deferred_tail = &loop->deferred;
     loop->posted_tail = &loop->posted;
     pthread_mutex_init(&loop->mutex, NULL);
+    pthread_cond_init(&loop->has_posted, NULL);
     ev_set_userdata(loop->ev, loop);
     ev_async_init(&loop->wake, on_wake);
     ev_async_start(loop->ev, &loop->wake);
@@ -124,9 +127,22 @@ int loop_new(struct loop **out, unsigned index)
     return 0;
 }
 
+/* Whether tasks wait; if none do, waits for those that are promised. */
+static bool await_tasks(struct loop *loop)
+{
+    bool has_tasks;
+
+    pthread_mutex_lock(&loop->mutex);
+    while (!loop->posted && !loop->deferred && loop->holds)
+        pthread_cond_wait(&loop->has_posted, &loop->mutex);
+    has_tasks = loop->posted || loop->deferred;
+    pthread_mutex_unlock(&loop->mutex);
+    return has_tasks;
+}
+
 void loop_drain(struct loop *loop)
 {
-    while (loop && (loop->posted || loop->deferred)) {
+    while (loop && await_tasks(loop)) {
         run_posted(loop);
         run_deferred(loop);
     }
@@ -141,6 +157,7 @@ void loop_free(struct loop *loop)
     ev_check_stop(loop->ev, &loop->turn_begin);
     ev_prepare_stop(loop->ev, &loop->turn_end);
     ev_loop_destroy(loop->ev);
+    pthread_cond_destroy(&loop->has_posted);
     pthread_mutex_destroy(&loop->mutex);
     free(loop);
 }
@@ -170,6 +187,7 @@ void loop_post(struct loop *loop, struct loop_task *task)
     was_empty = !loop->posted;
     *loop->posted_tail = task;
     loop->posted_tail = &task->next;
+    pthread_cond_signal(&loop->has_posted);
     pthread_mutex_unlock(&loop->mutex);
     if (was_empty)
         ev_async_send(loop->ev, &loop->wake);
@@ -180,6 +198,16 @@ void loop_defer(struct loop *loop, struct loop_task *task)
     task->next = NULL;
     *loop->deferred_tail = task;
     loop->deferred_tail = &task->next;
+}
+
+void loop_hold(struct loop *loop)
+{
+    loop->holds++;
+}
+
+void loop_release(struct loop *loop)
+{
+    loop->holds--;
 }
 
 unsigned loop_index(const struct loop *loop)

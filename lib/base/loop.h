@@ -46,7 +46,8 @@ struct loop_signal {
 /* 0 and an owned loop in *out, or -ENOMEM. index counts the process's loops from 0. */
 int loop_new(struct loop **out, unsigned index) MUST_CHECK;
 
-/* Runs the tasks still waiting: for an orderly end, when several loops have stopped. */
+/* Runs the tasks still waiting, and waits for those that a hold promises: for an orderly end, when
+ * several loops have stopped. */
 void loop_drain(struct loop *loop);
 
 /* Drains, then frees. Not while it runs. */
@@ -63,6 +64,12 @@ void loop_post(struct loop *loop, struct loop_task *task);
 
 /* Runs task when this turn's callbacks have returned. On the loop's thread. */
 void loop_defer(struct loop *loop, struct loop_task *task);
+
+/* A promise that another thread will post a task which calls loop_release: until then the loop is
+ * neither drained nor freed. For threads that are told to end, and answer later. On the loop's
+ * thread, or where none runs it any more. */
+void loop_hold(struct loop *loop);
+void loop_release(struct loop *loop);
 
 unsigned loop_index(const struct loop *loop);
 

@@ -5,12 +5,14 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/loop.h"
 
 /* What ran, in order. */
@@ -164,6 +166,46 @@ static void many_threads_post_and_nothing_is_lost(void **state)
     assert_int_equal(count, POSTERS * POSTS);
 }
 
+struct late {
+    struct loop_task task;
+    struct loop *loop;
+    pthread_t thread;
+    bool has_run;
+};
+
+static void late_run(struct loop_task *task)
+{
+    struct late *late = list_entry(task, struct late, task);
+
+    pthread_join(late->thread, NULL);
+    loop_release(late->loop);
+    late->has_run = true;
+}
+
+/* Not before the drain waits, as often as not: whichever comes first, nothing is lost. */
+static void *post_late(void *arg)
+{
+    struct late *late = arg;
+
+    for (unsigned i = 0; i < 20; i++)
+        sched_yield();
+    loop_post(late->loop, &late->task);
+    return NULL;
+}
+
+static void a_held_loop_is_freed_when_the_last_post_has_come(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 100; i++) {
+        struct late late = {.task.run = late_run, .loop = begin()};
+
+        loop_hold(late.loop);
+        assert_int_equal(pthread_create(&late.thread, NULL, post_late, &late), 0);
+        loop_free(late.loop);
+        assert_true(late.has_run);
+    }
+}
+
 static struct loop_timer timers[3];
 static int64_t expired_us;
 
@@ -288,6 +330,7 @@ int main(void)
         cmocka_unit_test(deferred_tasks_run_after_the_turn_and_so_do_theirs),
         cmocka_unit_test(a_loop_that_never_ran_runs_its_tasks_when_freed),
         cmocka_unit_test(many_threads_post_and_nothing_is_lost),
+        cmocka_unit_test(a_held_loop_is_freed_when_the_last_post_has_come),
         cmocka_unit_test(timers_expire_in_order_once_and_not_early),
         cmocka_unit_test(a_timer_started_again_moves_and_a_stopped_one_is_silent),
         cmocka_unit_test(a_timer_that_was_never_made_can_be_stopped),
