@@ -3,12 +3,12 @@
  */
 #include <errno.h>
 #include <libavformat/avformat.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/writer.h"
 #include "media/aac.h"
+#include "media/format/libav.h"
 #include "media/h264.h"
 #include "media/h265.h"
 #include "media/packager.h"
@@ -45,20 +45,13 @@ struct packager {
     unsigned frame_count; /* in the part so far */
 };
 
-/* What libavformat has to say comes back as errors; it writes nothing anywhere. */
-static void be_quiet(void)
-{
-    av_log_set_level(AV_LOG_QUIET);
-}
-
 static int cmaf_open(struct packager **out, struct packager_sink *sink)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct packager *packager = calloc(1, sizeof(*packager));
 
     if (!packager)
         return -ENOMEM;
-    pthread_once(&once, be_quiet);
+    libav_be_quiet();
     packager->sink = sink;
     writer_init(&packager->out, PART_MAX_BYTES);
     packager->packet = av_packet_alloc();
