@@ -1,7 +1,8 @@
 /* media/packager.h: turns a stream's frames into packets of one kind, once per stream.
  *
  * Runs on the stream's home loop, while a viewer of its kind is there. Pure: no I/O, no clock
- * but the frames' own.
+ * but the frames' own. One that transcodes hands work to a thread, and is told of the results on
+ * that loop, in later turns.
  */
 #pragma once
 
@@ -11,7 +12,8 @@
 
 struct packager;
 
-/* Where packets go; lives as long as the packager. push borrows the packet for the call. */
+/* Where packets go; lives as long as the packager. push borrows the packet for the call, and comes
+ * from within the packager's push, or later, from the loop: never after close. */
 struct packager_sink {
     void (*push)(struct packager_sink *sink, struct packet *packet);
 };
@@ -20,19 +22,26 @@ struct packager_kind {
     const char *name;
     enum packet_kind kind;
 
-    /* 0 and an owned packager in *out; sink is borrowed. */
+    /* On the stream's home loop. 0 and an owned packager in *out; sink is borrowed. */
     int (*open)(struct packager **out, struct packager_sink *sink);
 
     /* New tracks: at first, and whenever they change. Borrowed. -ERR_UNSUPPORTED if none of
      * them can be carried; those that can't are left out. */
     int (*set_tracks)(struct packager *packager, struct tracks *tracks);
 
-    /* Frames in arrival order. Borrowed. An error costs that frame only. */
+    /* Frames in arrival order. Borrowed. An error costs that frame only, or tells of an earlier one
+     * that a thread could not do. */
     int (*push)(struct packager *packager, struct frame *frame);
 
-    /* NULL is fine. What is incomplete is dropped. */
+    /* NULL is fine. What is incomplete is dropped, and so is what a thread still works on. Not from
+     * inside the sink's push. */
     void (*close)(struct packager *packager);
 };
 
 extern const struct packager_kind packager_rtp;  /* media/format/rtp_packager.c */
 extern const struct packager_kind packager_cmaf; /* media/format/cmaf.c */
+
+/* media/format/rtp_opus_packager.c: one PACKET_RTP_OPUS per 20 ms, as packager_rtp would write Opus
+ * (media/format/rtp_packager.h), of the first track that media/audio/to_opus.h can take. Of no
+ * other track: -ERR_UNSUPPORTED if there is none. */
+extern const struct packager_kind packager_opus;

@@ -9,9 +9,9 @@
 #include "base/buf.h"
 #include "media/track.h"
 
-enum packet_kind { PACKET_RTP, PACKET_CMAF, PACKET_TS, PACKET_FLV, PACKET_KINDS };
+enum packet_kind { PACKET_RTP, PACKET_CMAF, PACKET_TS, PACKET_FLV, PACKET_RTP_OPUS, PACKET_KINDS };
 
-/* One RTP packet within a PACKET_RTP's buf. */
+/* One RTP packet within the buf of a PACKET_RTP or PACKET_RTP_OPUS. */
 struct rtp_span {
     uint32_t offset; /* of the RTP header; 4 bytes of RTSP interleaved framing stand before it */
     uint16_t len;    /* without that framing */
@@ -29,15 +29,15 @@ struct cmaf_place {
 struct packet {
     atomic_uint refs;
     enum packet_kind kind;
-    uint8_t track;                   /* PACKET_RTP: whose */
+    uint8_t track;                   /* RTP: whose */
     bool is_key;                     /* a viewer can start here */
     bool is_init;                    /* headers only (CMAF init segment, FLV sequence headers) */
     int64_t dts_us, pts_us, wall_us; /* as the frame's */
     struct buf *buf;                 /* owned reference; the bytes as sent */
     struct tracks *tracks;           /* owned reference; what it was made for */
     struct cmaf_place cmaf;          /* PACKET_CMAF only */
-    uint32_t rtp_time;               /* PACKET_RTP: its RTP timestamp */
-    unsigned span_count;             /* PACKET_RTP only */
+    uint32_t rtp_time;               /* RTP: its timestamp */
+    unsigned span_count;             /* RTP only */
     struct rtp_span span[];
 };
 

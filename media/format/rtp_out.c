@@ -101,6 +101,41 @@ void rtp_out_end(struct rtp_out *out, bool marker)
     out->seq++;
 }
 
+int rtp_out_to_packet(struct rtp_out *out, struct packet **packet, enum packet_kind kind,
+                      struct tracks *tracks, const struct frame *frame)
+{
+    struct buf *buf;
+    int err = writer_to_buf(&out->bytes, &buf);
+
+    if (err)
+        return err;
+    *packet = packet_new(kind, buf, tracks, out->span_count);
+    if (!*packet)
+        return -ENOMEM;
+    (*packet)->track = frame->track;
+    (*packet)->dts_us = frame->dts_us;
+    (*packet)->pts_us = frame->pts_us;
+    (*packet)->wall_us = frame->wall_us;
+    (*packet)->rtp_time = out->timestamp;
+    for (unsigned i = 0; i < out->span_count; i++)
+        (*packet)->span[i] = out->span[i];
+    return 0;
+}
+
+/* Split, so that nothing overflows or drifts. */
+uint32_t rtp_ticks_of_us(int64_t us, uint32_t clock_rate)
+{
+    int64_t seconds = us / 1000000;
+    int64_t rest = us % 1000000;
+
+    if (rest < 0) {
+        seconds--;
+        rest += 1000000;
+    }
+    return (uint32_t)((uint64_t)seconds * clock_rate +
+                      ((uint64_t)rest * clock_rate + 500000) / 1000000);
+}
+
 size_t rtp_out_piece(size_t len, size_t room)
 {
     size_t count = (len + room - 1) / room;

@@ -36,6 +36,13 @@ void rtp_out_put(struct rtp_out *out, const void *bytes, size_t len);
 void rtp_out_uint(struct rtp_out *out, uint64_t value, size_t len);
 void rtp_out_end(struct rtp_out *out, bool marker);
 
+/* An owned packet of them all, with the frame's track and times, in *packet. 0, or -ENOMEM. */
+int rtp_out_to_packet(struct rtp_out *out, struct packet **packet, enum packet_kind kind,
+                      struct tracks *tracks, const struct frame *frame) MUST_CHECK;
+
+/* Microseconds on a clock of that rate, to the nearest tick. */
+uint32_t rtp_ticks_of_us(int64_t us, uint32_t clock_rate);
+
 /* len bytes in the fewest pieces of at most room: how long each but the last is. */
 size_t rtp_out_piece(size_t len, size_t room);
 

@@ -92,43 +92,17 @@ static int packager_set_tracks(struct packager *packager, struct tracks *tracks)
     return carried ? 0 : -ERR_UNSUPPORTED;
 }
 
-/* Microseconds to ticks, to the nearest one; split so that nothing overflows or drifts. */
-static uint32_t ticks_of_us(int64_t us, uint32_t clock_rate)
-{
-    int64_t seconds = us / 1000000;
-    int64_t rest = us % 1000000;
-
-    if (rest < 0) {
-        seconds--;
-        rest += 1000000;
-    }
-    return (uint32_t)((uint64_t)seconds * clock_rate +
-                      ((uint64_t)rest * clock_rate + 500000) / 1000000);
-}
-
 /* The packet of what rtp_out holds, to the sink. */
 static int publish(struct packager *packager, const struct frame *frame)
 {
-    struct rtp_out *out = &packager->out;
     struct packet *packet;
-    struct buf *buf;
-    int err = writer_to_buf(&out->bytes, &buf);
+    int err = rtp_out_to_packet(&packager->out, &packet, PACKET_RTP, packager->tracks, frame);
 
-    if (err)
+    if (err < 0)
         return err;
-    packet = packet_new(PACKET_RTP, buf, packager->tracks, out->span_count);
-    if (!packet)
-        return -ENOMEM;
-    packet->track = frame->track;
     packet->is_key = frame->is_key && codec_is_video(packager->tracks->track[frame->track].codec);
     if (tracks_find_video(packager->tracks) < 0)
         packet->is_key = true;
-    packet->dts_us = frame->dts_us;
-    packet->pts_us = frame->pts_us;
-    packet->wall_us = frame->wall_us;
-    packet->rtp_time = out->timestamp;
-    for (unsigned i = 0; i < out->span_count; i++)
-        packet->span[i] = out->span[i];
     packager->sink->push(packager->sink, packet);
     packet_unref(packet);
     return 0;
@@ -152,7 +126,7 @@ static int packager_push(struct packager *packager, struct frame *frame)
     out->payload_type = rtp_payload_type(frame->track);
     out->seq = lane->seq;
     out->ssrc = lane->ssrc;
-    out->timestamp = ticks_of_us(frame->pts_us, rtp_clock_rate(track)) + lane->timestamp_offset;
+    out->timestamp = rtp_ticks_of_us(frame->pts_us, rtp_clock_rate(track)) + lane->timestamp_offset;
     err = codecs[track->codec].pack(out, track, frame);
     if (!err)
         err = out->err;
