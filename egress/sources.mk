@@ -5,3 +5,4 @@ SRC_egress += egress/rtsp/udp.c
 SRC_egress += egress/hls/answer.c egress/hls/playlist.c egress/hls/routes.c egress/hls/server.c
 SRC_egress += egress/hls/session.c egress/hls/source.c egress/hls/window.c egress/hls/wire.c
 SRC_egress += egress/webrtc/stun.c
+SRC_egress += egress/webrtc/rtcp.c

@@ -26,9 +26,10 @@ struct rtcp_block {
 struct rtcp_reader {
     void (*on_block)(void *owner, const struct rtcp_block *block);
     void (*on_nack)(void *owner, uint32_t ssrc, uint16_t seq);
-    void (*on_key_wish)(void *owner, uint32_t ssrc); /* PLI, or FIR with a new number */
-    /* Transport-wide feedback, packet by packet: arrival_us on the viewer's own clock, or -1: it
-     * did not arrive. At most 8,192 a feedback message. */
+    void (*on_key_wish)(void *owner, uint32_t ssrc); /* PLI or FIR, each: the caller limits */
+    /* Transport-wide feedback, packet by packet: arrival_us on the viewer's own clock, which turns
+     * over every 12 days, or -1: it did not arrive. At most 8,192 a feedback message: one that
+     * speaks of more is malformed, and of a malformed one nothing is told. */
     void (*on_arrival)(void *owner, uint16_t seq, int64_t arrival_us);
     void (*on_feedback_end)(void *owner);
     void (*on_remb)(void *owner, uint64_t bps);
@@ -36,10 +37,10 @@ struct rtcp_reader {
 };
 
 /* 0, or -ERR_PROTOCOL at the first part that is malformed (what stood before was told). bytes are
- * decrypted. */
+ * decrypted; compound or reduced-size (RFC 5506). */
 int rtcp_read(const uint8_t *bytes, size_t len, const struct rtcp_reader *reader,
               void *owner) MUST_CHECK;
 
 /* Microseconds of round trip that a block shows, when it was received at ntp_now (32.32 since
- * 1900, as media/format/rtp.h has it); -1 while unknown. */
+ * 1900, as media/format/rtp.h has it); -1 while unknown, or where it can't be true. */
 int64_t rtcp_round_trip_us(const struct rtcp_block *block, uint64_t ntp_now);
