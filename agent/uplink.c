@@ -15,7 +15,13 @@
 #include "net/conn.h"
 
 enum { BACKOFF_MIN_US = 500000, BACKOFF_MAX_US = 30 * 1000000, LONG_WAIT_US = 60 * 1000000 };
-enum { STEADY_US = 10 * 1000000, PROBE_US = 3 * 1000000, SENTENCE = 192, LIST_MAX = 1024 };
+enum {
+    STEADY_US = 10 * 1000000,
+    PROBE_US = 3 * 1000000,
+    SENTENCE = 192,
+    LIST_MAX = 1024,
+    LIST_PARTS = 128
+};
 enum { FLUSH_US = 1000000 };
 
 struct uplink {
@@ -29,7 +35,7 @@ struct uplink {
     int64_t welcome_us;
     bool is_over;
     /* The list of cameras as it comes in, over several messages. Owned copies of messages. */
-    ProtobufCMessage *parts[8];
+    ProtobufCMessage *parts[LIST_PARTS];
     size_t part_count;
 };
 

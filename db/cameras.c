@@ -76,13 +76,15 @@ int store_camera_list(struct store_reader *reader, const char *after, size_t lim
     return list(&query, each, owner);
 }
 
-int store_camera_list_of(struct store_reader *reader, const char *agent_id,
+int store_camera_list_of(struct store_reader *reader, const char *agent_id, const char *after,
                          bool (*each)(void *owner, const struct store_camera *camera), void *owner)
 {
-    static const char sql[] = "SELECT " COLUMNS " FROM camera WHERE agent_id = ?1 ORDER BY id";
+    static const char sql[] = "SELECT " COLUMNS " FROM camera WHERE agent_id = ?1 AND id > ?2 "
+                              "ORDER BY id";
     struct query query = query_begin(&reader->db, sql);
 
     query_bind_text(&query, agent_id);
+    query_bind_text(&query, after);
     return list(&query, each, owner);
 }
 

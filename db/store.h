@@ -51,7 +51,7 @@ int store_agent_list(struct store_reader *reader, const char *after, size_t limi
 int store_camera_list(struct store_reader *reader, const char *after, size_t limit,
                       bool (*each)(void *owner, const struct store_camera *camera),
                       void *owner) MUST_CHECK;
-int store_camera_list_of(struct store_reader *reader, const char *agent_id,
+int store_camera_list_of(struct store_reader *reader, const char *agent_id, const char *after,
                          bool (*each)(void *owner, const struct store_camera *camera),
                          void *owner) MUST_CHECK;
 int store_token_list(struct store_reader *reader, const char *after, size_t limit,

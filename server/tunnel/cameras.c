@@ -1,11 +1,11 @@
-/* The list of an agent's cameras, in messages that fit. */
+/* The list of an agent's cameras, in parts that fit, as the agent takes them. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/tunnel/session.h"
 
-enum { CAMERAS_PER_MESSAGE = 40 };
+enum { PART_CAMERAS = 40, PART_BYTES = 40 * 1024, ROW_OVERHEAD = 64 };
 
 struct camera_row {
     Culvert__Camera message;
@@ -13,39 +13,46 @@ struct camera_row {
     uint8_t sealed[STORE_SEALED], sealed_sub[STORE_SEALED];
 };
 
-struct camera_list {
-    struct agent_session *session;
-    struct camera_row rows[CAMERAS_PER_MESSAGE];
-    Culvert__Camera *row_of[CAMERAS_PER_MESSAGE];
+struct camera_part {
+    struct camera_row rows[PART_CAMERAS];
+    Culvert__Camera *row_of[PART_CAMERAS];
     unsigned count;
-    int err;
+    size_t bytes;
+    bool has_more;
 };
 
-static void send_rows(struct camera_list *list, bool more)
+static int send_part(struct agent_session *session, struct camera_part *part)
 {
     Culvert__Envelope envelope;
     Culvert__Cameras cameras;
 
     culvert__envelope__init(&envelope);
     culvert__cameras__init(&cameras);
-    cameras.n_cameras = list->count;
-    cameras.cameras = list->row_of;
-    cameras.more = more;
+    cameras.n_cameras = part->count;
+    cameras.cameras = part->row_of;
+    cameras.more = part->has_more;
     envelope.body_case = CULVERT__ENVELOPE__BODY_CAMERAS;
     envelope.cameras = &cameras;
-    list->err = agent_session_send(list->session, &envelope);
-    list->count = 0;
+    return agent_session_send(session, &envelope);
+}
+
+static size_t row_bytes(const struct store_camera *camera)
+{
+    return strlen(camera->id) + strlen(camera->slug) + strlen(camera->name) + camera->sealed.len +
+           camera->sealed_sub.len + ROW_OVERHEAD;
 }
 
 static bool add_row(void *owner, const struct store_camera *camera)
 {
-    struct camera_list *list = owner;
+    struct camera_part *part = owner;
     struct camera_row *row;
 
-    if (list->count == CAMERAS_PER_MESSAGE)
-        send_rows(list, true);
-    row = &list->rows[list->count];
-    list->row_of[list->count++] = &row->message;
+    part->bytes += row_bytes(camera);
+    part->has_more = part->count == PART_CAMERAS || part->bytes > PART_BYTES;
+    if (part->has_more)
+        return false;
+    row = &part->rows[part->count];
+    part->row_of[part->count++] = &row->message;
     memcpy(row->id, camera->id, sizeof(row->id));
     memcpy(row->slug, camera->slug, sizeof(row->slug));
     memcpy(row->name, camera->name, sizeof(row->name));
@@ -59,26 +66,28 @@ static bool add_row(void *owner, const struct store_camera *camera)
     row->message.sealed_sub = (ProtobufCBinaryData){camera->sealed_sub.len, row->sealed_sub};
     row->message.revision = camera->revision;
     row->message.always_on = camera->is_always_on;
-    return list->err == 0;
+    return true;
 }
 
-int cameras_send(struct agent_session *session)
+int cameras_send_part(struct agent_session *session)
 {
-    struct camera_list *list = malloc(sizeof(*list));
+    struct camera_part *part = malloc(sizeof(*part));
+    struct camera_listing *listing = &session->listing;
     int err;
 
-    if (!list)
+    if (!part)
         return -ENOMEM;
-    list->session = session;
-    list->count = 0;
-    list->err = 0;
-    err = store_camera_list_of(session->tunnel->env.reader, session->relay.id, add_row, list);
+    part->count = 0;
+    part->bytes = 0;
+    part->has_more = false;
+    err = store_camera_list_of(session->tunnel->env.reader, session->relay.id, listing->after,
+                               add_row, part);
     if (err == 0)
-        err = list->err;
-    if (err == 0) {
-        send_rows(list, false);
-        err = list->err;
-    }
-    free(list);
+        err = send_part(session, part);
+    if (err == 0 && part->has_more)
+        memcpy(listing->after, part->rows[part->count - 1].id, sizeof(listing->after));
+    else
+        *listing = (struct camera_listing){.is_on = listing->is_due};
+    free(part);
     return err;
 }

@@ -79,7 +79,7 @@ static int let_in(struct agent_session *session, const Culvert__Hello *hello,
     control_enter(&session->control, CONTROL_READY, loop_now_us(session->loop));
     err = welcome(session, agent, PROTO_VERSION);
     if (err == 0)
-        err = cameras_send(session);
+        err = commands_list_cameras(session);
     if (err < 0)
         return err;
     LOG(LOG_INFO, "agent", agent->id, "connected", KV_S("name", agent->name),

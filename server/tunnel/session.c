@@ -52,6 +52,7 @@ static void end(struct agent_session *session)
         return;
     session->conn = NULL;
     session->tunnel = NULL;
+    commands_drop(session);
     list_remove(&session->link);
     if (session->is_let_in)
         tunnel->counters.agents--;
@@ -163,37 +164,18 @@ static void end_on_error(struct agent_session *session, int err)
 
 static void run_start(struct agent_session *session, const struct agent_session_post *post)
 {
-    Culvert__Envelope envelope;
-    Culvert__Start start;
-    struct agent_session_post copy = *post;
-
-    culvert__envelope__init(&envelope);
-    culvert__start__init(&start);
-    start.camera_id = copy.camera_id;
-    start.ticket = (ProtobufCBinaryData){sizeof(copy.ticket), copy.ticket};
-    envelope.body_case = CULVERT__ENVELOPE__BODY_START;
-    envelope.start = &start;
-    end_on_error(session, agent_session_send(session, &envelope));
+    end_on_error(session, commands_add(session, post->camera_id, post->ticket));
 }
 
 static void run_stop(struct agent_session *session, const struct agent_session_post *post)
 {
-    Culvert__Envelope envelope;
-    Culvert__Stop stop;
-    struct agent_session_post copy = *post;
-
-    culvert__envelope__init(&envelope);
-    culvert__stop__init(&stop);
-    stop.camera_id = copy.camera_id;
-    envelope.body_case = CULVERT__ENVELOPE__BODY_STOP;
-    envelope.stop = &stop;
-    end_on_error(session, agent_session_send(session, &envelope));
+    end_on_error(session, commands_add(session, post->camera_id, NULL));
 }
 
 static void run_cameras(struct agent_session *session, const struct agent_session_post *post)
 {
     (void)post;
-    end_on_error(session, cameras_send(session));
+    end_on_error(session, commands_list_cameras(session));
 }
 
 static void run_drop(struct agent_session *session, const struct agent_session_post *post)
@@ -387,12 +369,24 @@ static void on_closed(void *owner, struct conn *conn, int err)
     end(session);
 }
 
-static const struct conn_handler conn_handler = {.on_input = on_input, .on_closed = on_closed};
+static void on_drained(void *owner, struct conn *conn)
+{
+    struct agent_session *session = owner;
+
+    (void)conn;
+    end_on_error(session, commands_pump(session));
+}
+
+static const struct conn_handler conn_handler = {
+    .on_input = on_input,
+    .on_drained = on_drained,
+    .on_closed = on_closed,
+};
 
 static const struct conn_limits conn_limits = {
     .input_bytes = MESSAGE_MAX_TO_SERVER + MESSAGE_LENGTH + PROTO_PREFACE,
-    .backlog_bytes = 2 * (MESSAGE_MAX_TO_AGENT + MESSAGE_LENGTH),
-    .low_water_bytes = 16 * 1024,
+    .backlog_bytes = SESSION_BACKLOG,
+    .low_water_bytes = SESSION_LOW_WATER,
     .handshake_us = 10 * 1000000,
     .first_byte_us = 10 * 1000000,
 };
@@ -424,7 +418,8 @@ void agent_session_open(struct tunnel *tunnel, struct conn *conn)
     list_append(&tunnel->sessions, &session->link);
     tunnel->unproved++;
     conn_set_limits(conn, &conn_limits);
-    conn_set_deadline(conn, 0); /* the control's own deadlines take over */
+    conn_set_low_latency(conn, SESSION_BACKLOG); /* else the kernel keeps megabytes for it */
+    conn_set_deadline(conn, 0);                  /* the control's own deadlines take over */
     conn_set_handler(conn, &conn_handler, session);
 }
 

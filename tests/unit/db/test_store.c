@@ -264,10 +264,10 @@ static void lists_are_paged_in_order_of_id(void **state)
     assert_int_equal(seen.count, 5);
     assert_string_equal(seen.ids[4], "cam_e");
     seen = (struct seen){.stop_at = 1};
-    assert_int_equal(store_camera_list_of(fixture->reader, "agt_a", see_camera, &seen), 0);
+    assert_int_equal(store_camera_list_of(fixture->reader, "agt_a", "", see_camera, &seen), 0);
     assert_int_equal(seen.count, 1);
     seen = (struct seen){0};
-    assert_int_equal(store_camera_list_of(fixture->reader, "agt_b", see_camera, &seen), 0);
+    assert_int_equal(store_camera_list_of(fixture->reader, "agt_b", "", see_camera, &seen), 0);
     assert_int_equal(seen.count, 0);
 }
 

@@ -3,6 +3,8 @@
  */
 #include "tunnel_fixture.h"
 
+#include "server/tunnel/session.h"
+
 /* ---- who is who ---- */
 
 static void an_agent_is_welcomed_and_told_its_cameras(void **state)
@@ -288,6 +290,111 @@ static void a8_an_agent_that_never_reads_costs_a_bounded_backlog(void **state)
     client_close(&client);
 }
 
+/* The only session there is. */
+static struct agent_session *session_in(struct world *world)
+{
+    return agent_session_of(world->tunnel->sessions.next);
+}
+
+static void a8_commands_for_an_agent_that_never_reads_are_bounded(void **state)
+{
+    static const uint8_t ticket[RELAY_TICKET];
+    struct world *world = *state;
+    struct agent_session *session;
+    struct client client;
+    size_t most = 0;
+
+    log_in(&client, world, 1 << 20);
+    WAIT_FOR(world, tunnel_counters(world->tunnel).agents == 1);
+    session = session_in(world);
+    conn_pause(client.conn, true);
+    for (int i = 0; i < 200000; i++) {
+        session->relay.start(&session->relay, "cam_1", ticket);
+        if (i % 512 == 0)
+            turn(world);
+        most = conn_backlog(session->conn) > most ? conn_backlog(session->conn) : most;
+    }
+    turn(world);
+    assert_int_equal(session->commands.count, 512);
+    assert_in_range(most, 1, SESSION_BACKLOG);
+    assert_int_equal(tunnel_counters(world->tunnel).agents, 1);
+    session->relay.stop(&session->relay, "cam_1"); /* must not be lost: the agent is, instead */
+    WAIT_FOR(world, tunnel_counters(world->tunnel).agents == 0);
+    client_close(&client);
+}
+
+enum { HOME_CAMERAS = 330 };
+
+static void put_home(struct world *world)
+{
+    static struct store_camera camera;
+
+    for (int i = 0; i < HOME_CAMERAS; i++) {
+        memset(&camera, 0, sizeof(camera));
+        (void)snprintf(camera.id, sizeof(camera.id), "cam_x%04d", i);
+        (void)snprintf(camera.agent_id, sizeof(camera.agent_id), "agt_1");
+        (void)snprintf(camera.slug, sizeof(camera.slug), "slug-%d", i);
+        camera.sealed.len = camera.sealed_sub.len = i % 7 ? 1000 : STORE_SEALED;
+        store_camera_put(world->store, &camera, done_of(world));
+    }
+    WAIT_FOR(world, world->writes_due == 0);
+}
+
+/* Every camera once and in order, in whole lists; how many lists. */
+static int count_lists(const struct client *client)
+{
+    int lists = 0, rows = 0;
+
+    for (unsigned i = 0; i < client->count; i++) {
+        const Culvert__Envelope *envelope = envelope_at(client, i);
+        char id[STORE_ID];
+
+        if (envelope->body_case != CULVERT__ENVELOPE__BODY_CAMERAS)
+            continue;
+        for (size_t k = 0; k < envelope->cameras->n_cameras; k++, rows++) {
+            (void)snprintf(id, sizeof(id), rows ? "cam_x%04d" : "cam_1", rows - 1);
+            assert_string_equal(envelope->cameras->cameras[k]->id, id);
+        }
+        if (envelope->cameras->more)
+            continue;
+        assert_int_equal(rows, HOME_CAMERAS + 1);
+        rows = 0;
+        lists++;
+    }
+    return lists;
+}
+
+/* The list is larger than what may wait for an agent: it goes as fast as it is read, and what was
+ * asked for meanwhile comes after it. */
+static void a8_a_long_list_of_cameras_goes_in_parts(void **state)
+{
+    static const uint8_t ticket[RELAY_TICKET];
+    struct world *world = *state;
+    struct agent_session *session;
+    struct client client;
+    struct hello_parts parts;
+
+    put_home(world);
+    client_open(&client, world, "CVC1");
+    parts = read_challenge(&client);
+    conn_pause(client.conn, true);
+    send_hello(&client, &parts);
+    WAIT_FOR(world, tunnel_counters(world->tunnel).agents == 1);
+    session = session_in(world);
+    session->relay.start(&session->relay, "cam_x0329", ticket);
+    session->relay.cameras_changed(&session->relay);
+    for (int i = 0; i < 30; i++)
+        turn(world);
+    assert_in_range(conn_backlog(session->conn), 1, SESSION_BACKLOG);
+    assert_true(session->listing.is_on && session->listing.is_due);
+    conn_pause(client.conn, false);
+    WAIT_MESSAGE(&client, START);
+    assert_int_equal(count_lists(&client), 2);
+    assert_int_equal(envelope_at(&client, client.count - 1)->body_case,
+                     CULVERT__ENVELOPE__BODY_START);
+    client_close(&client);
+}
+
 /* ---- enrolment ---- */
 
 static void put_code(struct world *world, const uint8_t secret[ENROL_SECRET], int64_t lives_s)
@@ -394,6 +501,8 @@ int main(void)
         IN_WORLD(a1_bytes_that_are_no_frames_end_the_lane),
         IN_WORLD(a4_a_revoked_key_ends_control_and_lane_within_a_second),
         IN_WORLD(a8_an_agent_that_never_reads_costs_a_bounded_backlog),
+        IN_WORLD(a8_commands_for_an_agent_that_never_reads_are_bounded),
+        IN_WORLD(a8_a_long_list_of_cameras_goes_in_parts),
         IN_WORLD(a_code_makes_one_agent_once),
         IN_WORLD(an_old_code_is_refused_and_five_wrong_ones_stop_an_address),
         IN_WORLD(draining_says_goodbye),

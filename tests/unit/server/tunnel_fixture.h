@@ -29,7 +29,7 @@
 #include "server/relay.h"
 #include "server/tunnel/tunnel.h"
 
-enum { PATIENCE_US = 10 * 1000000, TURN_US = 1000, MESSAGES = 64 };
+enum { PATIENCE_US = 10 * 1000000, TURN_US = 1000, MESSAGES = 128 };
 
 struct world {
     char folder[64];
