@@ -16,6 +16,7 @@ struct scene {
     struct tone tone;
     struct tone_heard heard;
     unsigned pushed, rounds;
+    int64_t not_before_us;
     unsigned wanted; /* Opus frames, then the test is over; 0: not listened to */
 };
 
@@ -25,6 +26,7 @@ static void on_opus(struct transcoder_sink *sink, struct frame *opus)
 
     assert_ptr_equal(loop_current(), scene->loop);
     assert_non_null(scene->transcoder);
+    assert_true(opus->pts_us >= scene->not_before_us);
     if (scene->wanted)
         tone_hear(&scene->heard, opus);
     if (scene->wanted && scene->heard.frame_count == scene->wanted)
@@ -37,6 +39,7 @@ static int setup(void **state)
 
     assert_non_null(scene);
     scene->sink.on_opus = on_opus;
+    scene->not_before_us = INT64_MIN;
     assert_int_equal(loop_new(&scene->loop, 0), 0);
     tone_heard_init(&scene->heard);
     *state = scene;
@@ -220,6 +223,43 @@ static void other_tracks_drop_what_waits_and_are_heard(void **state)
     assert_int_equal(transcoder_counters(scene->transcoder).failed, 0);
 }
 
+/* The thread has a second of the old track in its hands when the new one comes. */
+static void change_in_flight(struct loop_task *task)
+{
+    struct scene *scene = list_entry(task, struct scene, start);
+    struct tone other;
+
+    tone_l16(&other, 16000, 1, 1000000, 0);
+    assert_int_equal(transcoder_set_track(scene->transcoder, other.tracks, 0), 0);
+    scene->not_before_us = 100000000 - 10000;
+    for (unsigned i = 0; i < other.count; i++) {
+        other.frames[i]->pts_us += 100000000;
+        other.frames[i]->dts_us += 100000000;
+        assert_int_equal(transcoder_push(scene->transcoder, other.frames[i]), 0);
+    }
+    tone_fini(&other);
+}
+
+static void push_then_change(struct loop_task *task)
+{
+    struct scene *scene = list_entry(task, struct scene, start);
+
+    push_all_at_once(task);
+    task->run = change_in_flight;
+    loop_post(scene->loop, task);
+}
+
+static void what_was_made_of_old_tracks_is_not_heard(void **state)
+{
+    struct scene *scene = *state;
+
+    tone_l16(&scene->tone, 48000, 2, 1000000, 0);
+    scene->wanted = 45;
+    run(scene, push_then_change);
+    assert_int_equal(scene->heard.gap_count, 0);
+    assert_int_equal(transcoder_counters(scene->transcoder).failed, 0);
+}
+
 /* Opens, pushes a little, and closes at another moment each time: at once, in a later turn, when
  * something came. */
 static void on_round_over(struct loop_timer *timer);
@@ -310,6 +350,7 @@ int main(void)
         TEST(frames_that_say_the_same_time_are_bounded_by_their_number),
         TEST(garbage_is_told_of_and_costs_those_frames_only),
         TEST(other_tracks_drop_what_waits_and_are_heard),
+        TEST(what_was_made_of_old_tracks_is_not_heard),
         TEST(closing_in_mid_flight_leaves_nothing_behind),
         TEST(the_sink_may_close_it),
         TEST(without_a_running_loop_it_does_not_open),
