@@ -15,10 +15,26 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "net/addr.h"
 
 enum { DAY_SECONDS = 86400, VALID_DAYS = 3650 };
+
+/* 2026-01-01: a clock that is behind it is wrong, as at the first boot without a battery, and a
+ * certificate by it would have run out once it is right. */
+static const int64_t earliest_s = 1767225600;
+
+static bool set_validity(X509 *certificate)
+{
+    int64_t now_s = clock_wall_us() / 1000000;
+
+    if (now_s < earliest_s)
+        now_s = earliest_s;
+    return ASN1_TIME_set(X509_getm_notBefore(certificate), now_s - DAY_SECONDS) &&
+           ASN1_TIME_set(X509_getm_notAfter(certificate),
+                         now_s + (int64_t)VALID_DAYS * DAY_SECONDS);
+}
 
 static int set_serial(X509 *certificate)
 {
@@ -103,9 +119,7 @@ static int certificate_fill(X509 *certificate, EVP_PKEY *key, const char *const 
     X509_NAME *name = X509_get_subject_name(certificate);
 
     if (X509_set_version(certificate, X509_VERSION_3) != 1 || set_serial(certificate) < 0 ||
-        !X509_gmtime_adj(X509_getm_notBefore(certificate), -DAY_SECONDS) ||
-        !X509_gmtime_adj(X509_getm_notAfter(certificate), (long)VALID_DAYS * DAY_SECONDS) ||
-        X509_set_pubkey(certificate, key) != 1 ||
+        !set_validity(certificate) || X509_set_pubkey(certificate, key) != 1 ||
         X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)common, -1, -1,
                                    0) != 1 ||
         X509_set_issuer_name(certificate, name) != 1)

@@ -4,6 +4,3 @@ HTTP_TEST_LIBS = $(LIB_http) $(LIB_net) $(LIB_base)
 $(OUT)/http-test-server: $(OUT)/obj/tests/http-server/http-test-server.o $(HTTP_TEST_LIBS)
 	@mkdir -p $(@D)
 	$(call link,$(filter %.o,$^),$(filter %.a,$^))
-
-# This one lets allocations fail in turn.
-$(OUT)/tests/unit/http/test_memory: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc

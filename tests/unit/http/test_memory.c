@@ -1,5 +1,5 @@
 /* Requests while each allocation in turn fails: an answer or a closed connection, never worse.
- * malloc and its kin are wrapped by the linker (tests/http-server/sources.mk). */
+ * malloc and its kin are wrapped by the linker (tests/unit/sources.mk). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
