@@ -16,14 +16,14 @@
 #include "db/store.h"
 #include "egress/egress.h"
 #include "media/view.h"
+#include "net/listener.h"
 #include "net/tls.h"
 #include "server/relay.h"
 
-enum { SIGNALS = 3, EGRESS_MAX = 8, LISTENERS_MAX = 16, NODE_ID = 17, PATH_TEXT = 1024 };
+enum { SIGNALS = 3, EGRESS_MAX = 8, NODE_ID = 17, PATH_TEXT = 1024 };
 
 struct http_router;
 struct http_server;
-struct listener;
 struct local_api;
 struct server;
 struct tunnel;
@@ -57,8 +57,7 @@ struct worker {
     struct list grants; /* server/admit.h: viewers, and those who wait to be */
     struct loop_timer tick;
     struct usage *usage; /* owned: server/usage.h */
-    struct listener *listeners[LISTENERS_MAX];
-    unsigned listener_count;
+    struct listener_list listeners;
     bool is_draining;
 };
 

@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "http/server.h"
 #include "net/conn.h"
-#include "net/listener.h"
 #include "server/admit.h"
 #include "server/directory.h"
 #include "server/pages.h"
@@ -74,49 +73,6 @@ static void on_plain_accept(void *owner, int fd, const struct addr *peer)
 static const struct listener_handler tls_listener = {on_tls_accept};
 static const struct listener_handler plain_listener = {on_plain_accept};
 
-static int listen_at(struct worker *worker, const char *host, uint16_t port,
-                     const struct listener_handler *handler)
-{
-    struct addr addr;
-    char text[ADDR_TEXT];
-    int err = addr_parse(&addr, host);
-
-    if (err == 0 && worker->listener_count == LISTENERS_MAX)
-        err = -ERR_TOO_MANY;
-    if (err == 0) {
-        addr_set_port(&addr, port);
-        err = listener_open(&worker->listeners[worker->listener_count], worker->loop, &addr,
-                            handler, worker);
-    }
-    if (err == -EAFNOSUPPORT && strcmp(host, "::") == 0)
-        return 0; /* a machine without IPv6 */
-    if (err < 0) {
-        LOG(LOG_ERROR, "server", NULL, "cannot-listen",
-            KV_S("address", err == -ERR_PROTOCOL ? host : addr_format(&addr, text)),
-            KV_I("port", port), KV_ERR(err), KV_S("text", err_text(err)));
-        return err;
-    }
-    worker->listener_count++;
-    return 0;
-}
-
-static int listen_all(struct worker *worker, uint16_t port, const struct listener_handler *handler)
-{
-    const struct options *options = worker->server->options;
-    size_t count = option_count(options, "listen");
-    int err = 0;
-
-    if (!port)
-        return 0;
-    for (size_t i = 0; i < count && err == 0; i++)
-        err = listen_at(worker, option_item(options, "listen", i), port, handler);
-    if (!count)
-        err = listen_at(worker, "0.0.0.0", port, handler);
-    if (!count && err == 0)
-        err = listen_at(worker, "::", port, handler);
-    return err;
-}
-
 static int open_http(struct worker *worker)
 {
     int err = http_router_new(&worker->router);
@@ -173,9 +129,24 @@ static int open_egress(struct worker *worker)
     return 0;
 }
 
-static int open_parts(struct worker *worker)
+static int open_ports(struct worker *worker)
 {
     const struct options *options = worker->server->options;
+    int err;
+
+    worker->listeners.loop = worker->loop;
+    worker->listeners.options = options;
+    worker->listeners.owner = worker;
+    err = listener_list_open(&worker->listeners, (uint16_t)option_int(options, "https-port"),
+                             &tls_listener);
+    if (err == 0)
+        err = listener_list_open(&worker->listeners, (uint16_t)option_int(options, "http-port"),
+                                 &plain_listener);
+    return err;
+}
+
+static int open_parts(struct worker *worker)
+{
     int err = store_reader_open(&worker->reader, worker->server->store);
 
     if (err == 0)
@@ -185,9 +156,7 @@ static int open_parts(struct worker *worker)
     if (err == 0)
         err = open_egress(worker);
     if (err == 0)
-        err = listen_all(worker, (uint16_t)option_int(options, "https-port"), &tls_listener);
-    if (err == 0)
-        err = listen_all(worker, (uint16_t)option_int(options, "http-port"), &plain_listener);
+        err = open_ports(worker);
     return err;
 }
 
@@ -240,9 +209,7 @@ int worker_start(struct worker *worker)
 void worker_drain(struct worker *worker)
 {
     worker->is_draining = true;
-    for (unsigned i = 0; i < worker->listener_count; i++)
-        listener_close(worker->listeners[i]);
-    worker->listener_count = 0;
+    listener_list_close(&worker->listeners);
     for (unsigned i = 0; egress_all[i]; i++)
         if (worker->egress[i])
             egress_all[i]->drain(worker->egress[i]);
@@ -256,8 +223,7 @@ void worker_close(struct worker *worker)
     if (!worker->loop)
         return;
     loop_timer_stop(&worker->tick);
-    for (unsigned i = 0; i < worker->listener_count; i++)
-        listener_close(worker->listeners[i]);
+    listener_list_close(&worker->listeners);
     for (unsigned i = 0; egress_all[i]; i++)
         if (worker->egress[i])
             egress_all[i]->stop(worker->egress[i]);

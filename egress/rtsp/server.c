@@ -8,7 +8,6 @@
 #include "egress/rtsp/rtsp.h"
 #include "egress/rtsp/session.h"
 #include "egress/rtsp/udp.h"
-#include "net/listener.h"
 
 enum { REPORT_US = 5 * 1000000 };
 
@@ -58,45 +57,15 @@ static void on_accept_tls(void *owner, int fd, const struct addr *peer)
 static const struct listener_handler plain = {on_accept_plain};
 static const struct listener_handler secure = {on_accept_tls};
 
-static int listen_at(struct egress_instance *instance, const char *host, uint16_t port,
-                     const struct listener_handler *handler)
-{
-    struct addr addr;
-    int err = addr_parse(&addr, host);
-
-    if (err == 0 && instance->listener_count == LISTENERS_MAX)
-        err = -ERR_TOO_MANY;
-    if (err == 0) {
-        addr_set_port(&addr, port);
-        err = listener_open(&instance->listeners[instance->listener_count], instance->env->loop,
-                            &addr, handler, instance);
-    }
-    if (err == -EAFNOSUPPORT && strcmp(host, "::") == 0)
-        return 0; /* a machine without IPv6 */
-    if (err == 0)
-        instance->listener_count++;
-    else
-        LOG(LOG_ERROR, "rtsp", NULL, "cannot-listen", KV_S("host", host), KV_I("port", port),
-            KV_ERR(err), KV_S("text", err_text(err)));
-    return err;
-}
-
-static int listen_on(struct egress_instance *instance, const char *option,
-                     const struct listener_handler *handler)
+static int open_ports(struct egress_instance *instance)
 {
     const struct options *options = instance->env->options;
-    uint16_t port = (uint16_t)option_int(options, option);
-    size_t count = option_count(options, "listen");
-    int err = 0;
+    int err = listener_list_open(&instance->listeners, (uint16_t)option_int(options, "rtsp-port"),
+                                 &plain);
 
-    if (!port)
-        return 0;
-    for (size_t i = 0; i < count && err == 0; i++)
-        err = listen_at(instance, option_item(options, "listen", i), port, handler);
-    if (!count)
-        err = listen_at(instance, "0.0.0.0", port, handler);
-    if (!count && err == 0)
-        err = listen_at(instance, "::", port, handler);
+    if (err == 0)
+        err = listener_list_open(&instance->listeners, (uint16_t)option_int(options, "rtsps-port"),
+                                 &secure);
     return err;
 }
 
@@ -146,8 +115,7 @@ static void on_report(struct loop_timer *timer)
 
 static void rtsp_stop(struct egress_instance *instance)
 {
-    for (unsigned i = 0; i < instance->listener_count; i++)
-        listener_close(instance->listeners[i]);
+    listener_list_close(&instance->listeners);
     list_for_each (link, after, &instance->sessions) {
         session_close(list_entry(link, struct session, link));
     }
@@ -165,14 +133,15 @@ static int rtsp_start(struct egress_instance **out, struct egress_env *env)
     if (!instance)
         return -ENOMEM;
     instance->env = env;
+    instance->listeners.loop = env->loop;
+    instance->listeners.options = env->options;
+    instance->listeners.owner = instance;
     list_init(&instance->sessions);
     list_init(&instance->held);
     loop_timer_init(&instance->hold, env->loop, on_hold_over);
     loop_timer_init(&instance->report, env->loop, on_report);
     random_bytes(instance->nonce_key, sizeof(instance->nonce_key));
-    err = listen_on(instance, "rtsp-port", &plain);
-    if (err == 0)
-        err = listen_on(instance, "rtsps-port", &secure);
+    err = open_ports(instance);
     if (err == 0)
         err = open_udp(instance);
     if (err < 0) {
@@ -187,9 +156,7 @@ static int rtsp_start(struct egress_instance **out, struct egress_env *env)
 static void rtsp_drain(struct egress_instance *instance)
 {
     instance->is_draining = true;
-    for (unsigned i = 0; i < instance->listener_count; i++)
-        listener_close(instance->listeners[i]);
-    instance->listener_count = 0;
+    listener_list_close(&instance->listeners);
 }
 
 static void rtsp_accept(struct egress_instance *instance, struct conn *conn)

@@ -5,18 +5,17 @@
 #include "egress/egress.h"
 #include "media/feed.h"
 #include "net/conn.h"
+#include "net/listener.h"
 
-struct listener;
 struct rtsp_message;
 struct udp_pair;
 
-enum { SESSION_ID = 17, LISTENERS_MAX = 8, SETUP_TRACKS = TRACKS_MAX };
+enum { SESSION_ID = 17, SETUP_TRACKS = TRACKS_MAX };
 
 /* All viewers of this protocol on one loop. */
 struct egress_instance {
     struct egress_env *env; /* borrowed */
-    struct listener *listeners[LISTENERS_MAX];
-    unsigned listener_count;
+    struct listener_list listeners;
     struct udp_pair *udp; /* owned; NULL where UDP is switched off */
     struct list sessions;
     size_t session_count;

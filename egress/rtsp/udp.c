@@ -14,7 +14,7 @@
 
 enum { SEGMENTS_MAX = 40, READS_PER_TURN = 64, SEND_BUFFER_BYTES = 4 * 1024 * 1024 };
 
-/* One socket takes IPv6 and, mapped, IPv4. */
+/* One socket takes IPv6 and, mapped, IPv4; on a machine without IPv6, plain IPv4. */
 struct udp_socket {
     struct loop_io io; /* first: an io's udp_socket */
     struct udp_pair *pair;
@@ -25,34 +25,52 @@ struct udp_pair {
     struct udp_socket rtp, rtcp;
     const struct udp_handler *handler;
     void *owner;
+    sa_family_t family;
     uint16_t port;
     bool has_segments; /* until the kernel refuses UDP_SEGMENT */
 };
 
-static int open_socket(uint16_t port)
+/* Where the machine has no IPv6, IPv4 for good. */
+static int new_socket(struct udp_pair *pair)
 {
-    int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), off = 0;
-    int room = SEND_BUFFER_BYTES, err;
-    struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    const int type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+    int fd = socket(pair->family, type, 0);
+
+    if (fd < 0 && errno == EAFNOSUPPORT && pair->family == AF_INET6) {
+        pair->family = AF_INET;
+        fd = socket(pair->family, type, 0);
+    }
+    return fd < 0 ? -errno : fd;
+}
+
+static int open_socket(struct udp_pair *pair, uint16_t port)
+{
+    int fd = new_socket(pair), off = 0, room = SEND_BUFFER_BYTES, err;
+    struct addr any;
 
     if (fd < 0)
-        return -errno;
-    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
-    if (bind(fd, (struct sockaddr *)&any, sizeof(any)) == 0)
         return fd;
-    err = -errno;
+    if (pair->family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+    err = addr_parse(&any, pair->family == AF_INET6 ? "::" : "0.0.0.0");
+    if (err == 0) {
+        addr_set_port(&any, port);
+        if (bind(fd, (struct sockaddr *)&any.storage, any.len) == 0)
+            return fd;
+        err = -errno;
+    }
     close(fd);
     return err;
 }
 
 static int open_pair(struct udp_pair *pair, uint16_t port)
 {
-    int rtp = open_socket(port), rtcp;
+    int rtp = open_socket(pair, port), rtcp;
 
     if (rtp < 0)
         return rtp;
-    rtcp = open_socket((uint16_t)(port + 1));
+    rtcp = open_socket(pair, (uint16_t)(port + 1));
     if (rtcp < 0) {
         close(rtp);
         return rtcp;
@@ -87,6 +105,7 @@ int udp_open(struct udp_pair **out, struct loop *loop, const struct udp_config *
 
     if (!pair)
         return -ENOMEM;
+    pair->family = AF_INET6;
     for (uint32_t port = (config->first + 1u) & ~1u; port + 1 <= config->last && err < 0; port += 2)
         err = open_pair(pair, (uint16_t)port);
     if (err < 0) {
@@ -123,32 +142,42 @@ uint16_t udp_port(const struct udp_pair *pair)
     return pair->port;
 }
 
-/* The socket speaks IPv6: an IPv4 address goes in its mapped form. */
-static struct sockaddr_in6 mapped(const struct addr *addr)
+/* An address as the sockets' family writes it. */
+struct name {
+    union {
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    };
+    socklen_t len;
+};
+
+static struct name name_of(const struct udp_pair *pair, const struct addr *addr)
 {
-    struct sockaddr_in6 out = {.sin6_family = AF_INET6};
+    struct name name = {.v6 = {.sin6_family = AF_INET6}, .len = sizeof(name.v6)};
     const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&addr->storage;
 
     if (addr->storage.ss_family == AF_INET6) {
-        memcpy(&out, &addr->storage, sizeof(out));
-        return out;
+        memcpy(&name.v6, &addr->storage, sizeof(name.v6));
+        return name;
     }
-    out.sin6_port = v4->sin_port;
-    out.sin6_addr.s6_addr[10] = 0xff;
-    out.sin6_addr.s6_addr[11] = 0xff;
-    memcpy(out.sin6_addr.s6_addr + 12, &v4->sin_addr, 4);
-    return out;
+    if (pair->family == AF_INET)
+        return (struct name){.v4 = *v4, .len = sizeof(name.v4)};
+    name.v6.sin6_port = v4->sin_port;
+    name.v6.sin6_addr.s6_addr[10] = 0xff;
+    name.v6.sin6_addr.s6_addr[11] = 0xff;
+    memcpy(name.v6.sin6_addr.s6_addr + 12, &v4->sin_addr, 4);
+    return name;
 }
 
 /* One sendmsg for count spans, all of the first one's length but the last, which may be
  * shorter. */
-static ssize_t send_run(const struct udp_pair *pair, struct sockaddr_in6 *to,
-                        const struct packet *packet, unsigned first, unsigned count)
+static ssize_t send_run(const struct udp_pair *pair, struct name *to, const struct packet *packet,
+                        unsigned first, unsigned count)
 {
     struct iovec pieces[SEGMENTS_MAX];
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(uint16_t))] = {0};
     struct msghdr message = {
-        .msg_name = to, .msg_namelen = sizeof(*to), .msg_iov = pieces, .msg_iovlen = count};
+        .msg_name = &to->v6, .msg_namelen = to->len, .msg_iov = pieces, .msg_iovlen = count};
     struct cmsghdr *option;
 
     for (unsigned i = 0; i < count; i++) {
@@ -183,7 +212,7 @@ static unsigned run_length(const struct packet *packet, unsigned first)
 
 size_t udp_send(struct udp_pair *pair, const struct addr *to, const struct packet *packet)
 {
-    struct sockaddr_in6 name = mapped(to);
+    struct name name = name_of(pair, to);
     unsigned first = 0;
     size_t sum = 0;
 
@@ -204,9 +233,9 @@ size_t udp_send(struct udp_pair *pair, const struct addr *to, const struct packe
 
 void udp_send_rtcp(struct udp_pair *pair, const struct addr *to, const void *bytes, size_t len)
 {
-    struct sockaddr_in6 name = mapped(to);
+    struct name name = name_of(pair, to);
 
-    if (sendto(pair->rtcp.io.fd, bytes, len, MSG_NOSIGNAL, (struct sockaddr *)&name, sizeof(name)) <
+    if (sendto(pair->rtcp.io.fd, bytes, len, MSG_NOSIGNAL, (struct sockaddr *)&name.v6, name.len) <
         0)
         return; /* as UDP is */
 }

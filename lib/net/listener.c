@@ -320,3 +320,56 @@ const struct addr *listener_addr(const struct listener *listener)
 {
     return &listener->addr;
 }
+
+static int list_open_at(struct listener_list *list, const char *host, uint16_t port,
+                        const struct listener_handler *handler)
+{
+    struct addr addr;
+    int err = addr_parse(&addr, host);
+
+    if (err == 0 && list->count == LISTENERS_MAX)
+        err = -ERR_TOO_MANY;
+    if (err == 0) {
+        addr_set_port(&addr, port);
+        err = listener_open(&list->listeners[list->count], list->loop, &addr, handler, list->owner);
+    }
+    if (err == 0)
+        list->count++;
+    return err;
+}
+
+static int list_complain(const char *host, uint16_t port, int err)
+{
+    LOG(LOG_ERROR, "listener", host, "cannot-listen", KV_I("port", port), KV_ERR(err),
+        KV_S("text", err_text(err)));
+    return err;
+}
+
+int listener_list_open(struct listener_list *list, uint16_t port,
+                       const struct listener_handler *handler)
+{
+    static const char *const everywhere[] = {"0.0.0.0", "::"};
+    size_t count = option_count(list->options, "listen");
+    bool is_everywhere = count == 0;
+
+    if (!port)
+        return 0;
+    if (is_everywhere)
+        count = 2;
+    for (size_t i = 0; i < count; i++) {
+        const char *host = is_everywhere ? everywhere[i] : option_item(list->options, "listen", i);
+        int err = list_open_at(list, host, port, handler);
+
+        /* A machine without IPv6 is no failure, unless someone asked for IPv6. */
+        if (err < 0 && !(err == -EAFNOSUPPORT && is_everywhere && i == 1))
+            return list_complain(host, port, err);
+    }
+    return 0;
+}
+
+void listener_list_close(struct listener_list *list)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        listener_close(list->listeners[i]);
+    list->count = 0;
+}

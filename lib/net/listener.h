@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/loop.h"
+#include "base/option.h"
 #include "net/addr.h"
 
 struct listener;
@@ -27,3 +28,22 @@ int listener_open_unix(struct listener **out, struct loop *loop, const char *pat
 
 void listener_close(struct listener *listener);
 const struct addr *listener_addr(const struct listener *listener);
+
+enum { LISTENERS_MAX = 16 };
+
+/* What one owner listens on: each of its ports, at every address that the options name. Zero it
+ * and set the first three. */
+struct listener_list {
+    struct loop *loop;             /* borrowed, as the others are */
+    const struct options *options; /* "listen": addresses; none: 0.0.0.0 and, where it is, :: */
+    void *owner;
+    struct listener *listeners[LISTENERS_MAX]; /* owned */
+    unsigned count;
+};
+
+/* 0; port 0 opens nothing. On failure, which is logged, what is open stays open. */
+int listener_list_open(struct listener_list *list, uint16_t port,
+                       const struct listener_handler *handler) MUST_CHECK;
+
+/* Closes all; it can be opened again. */
+void listener_list_close(struct listener_list *list);

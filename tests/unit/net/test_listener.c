@@ -5,7 +5,20 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+
+/* In the place of libc's: a machine whose kernel has no IPv6. */
+static bool has_no_ipv6;
+
+int socket(int family, int type, int protocol)
+{
+    if (has_no_ipv6 && family == AF_INET6) {
+        errno = EAFNOSUPPORT;
+        return -1;
+    }
+    return (int)syscall(SYS_socket, family, type, protocol);
+}
 
 struct door {
     struct loop *loop;
@@ -306,6 +319,115 @@ static void a_path_that_is_too_long_is_refused(void **state)
     door_fini(&door);
 }
 
+static const struct option listen_rows[] = {
+    {"listen", OPTION_LIST, "", 0, 0, NULL, false, "addresses"},
+    {.name = NULL},
+};
+
+/* A port that is free at this moment. */
+static uint16_t free_port(struct door *door)
+{
+    uint16_t port;
+
+    door_open(door, "0.0.0.0:0");
+    port = addr_port(listener_addr(door->listener));
+    listener_close(door->listener);
+    door->listener = NULL;
+    turn(door);
+    return port;
+}
+
+/* Opens the list at a free port with these addresses as its options, and says what came of it. */
+static int list_open(struct listener_list *list, struct door *door, const char *first,
+                     const char *second)
+{
+    char flags[2][64], *argv[] = {flags[0], flags[1]};
+    struct option_error error;
+    struct options *options;
+    int err;
+
+    snprintf(flags[0], sizeof(flags[0]), "--listen=%s", first ? first : "");
+    snprintf(flags[1], sizeof(flags[1]), "--listen=%s", second ? second : "");
+    assert_int_equal(options_new(&options), 0);
+    assert_int_equal(options_add(options, listen_rows), 0);
+    assert_int_equal(options_read_flags(options, !!first + !!second, argv, &error), 0);
+    *list = (struct listener_list){.loop = door->loop, .options = options, .owner = door};
+    err = listener_list_open(list, free_port(door), &handler);
+    options_free(options);
+    list->options = NULL;
+    return err;
+}
+
+static void assert_listens_at(const struct listener_list *list, unsigned i, const char *host)
+{
+    char text[ADDR_TEXT];
+
+    assert_string_equal(addr_format_host(listener_addr(list->listeners[i]), text), host);
+}
+
+static void without_addresses_a_list_listens_everywhere_in_both_families(void **state)
+{
+    struct listener_list list;
+    struct door door;
+
+    (void)state;
+    door_init(&door);
+    assert_int_equal(list_open(&list, &door, NULL, NULL), 0);
+    assert_int_equal(list.count, 2);
+    assert_listens_at(&list, 0, "0.0.0.0");
+    assert_listens_at(&list, 1, "::");
+    assert_int_equal(addr_port(listener_addr(list.listeners[0])),
+                     addr_port(listener_addr(list.listeners[1])));
+    listener_list_close(&list);
+    assert_int_equal(list.count, 0);
+    door_fini(&door);
+}
+
+static void a_list_listens_only_at_the_addresses_it_is_given(void **state)
+{
+    struct listener_list list;
+    struct door door;
+
+    (void)state;
+    door_init(&door);
+    assert_int_equal(list_open(&list, &door, "127.0.0.2", "::1"), 0);
+    assert_int_equal(list.count, 2);
+    assert_listens_at(&list, 0, "127.0.0.2");
+    assert_listens_at(&list, 1, "::1");
+    listener_list_close(&list);
+    door_fini(&door);
+}
+
+static void a_machine_without_ipv6_is_listened_on_unless_ipv6_was_asked_for(void **state)
+{
+    struct listener_list list;
+    struct door door;
+
+    (void)state;
+    door_init(&door);
+    has_no_ipv6 = true;
+    assert_int_equal(list_open(&list, &door, NULL, NULL), 0);
+    assert_int_equal(list.count, 1);
+    assert_listens_at(&list, 0, "0.0.0.0");
+    listener_list_close(&list);
+    assert_int_equal(list_open(&list, &door, "::", NULL), -EAFNOSUPPORT);
+    assert_int_equal(list.count, 0);
+    has_no_ipv6 = false;
+    door_fini(&door);
+}
+
+static void what_is_no_address_is_refused(void **state)
+{
+    struct listener_list list;
+    struct door door;
+
+    (void)state;
+    door_init(&door);
+    assert_int_equal(list_open(&list, &door, "localhost", NULL), -ERR_PROTOCOL);
+    assert_int_equal(list.count, 0);
+    door_fini(&door);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -317,6 +439,10 @@ int main(void)
         cmocka_unit_test(a_unix_socket_is_private_and_goes_with_its_listener),
         cmocka_unit_test(a_stale_unix_socket_is_replaced_but_not_a_file),
         cmocka_unit_test(a_path_that_is_too_long_is_refused),
+        cmocka_unit_test(without_addresses_a_list_listens_everywhere_in_both_families),
+        cmocka_unit_test(a_list_listens_only_at_the_addresses_it_is_given),
+        cmocka_unit_test(a_machine_without_ipv6_is_listened_on_unless_ipv6_was_asked_for),
+        cmocka_unit_test(what_is_no_address_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
