@@ -61,6 +61,8 @@ void session_set_state(struct session *session, enum session_state state)
     bool is_over_udp = false;
 
     session->state = state;
+    if (session->has_part)
+        return; /* a request that has begun keeps its own deadline */
     for (unsigned i = 0; i < SETUP_TRACKS; i++)
         is_over_udp |= session->track[i].transport == TRANSPORT_UDP;
     /* Over TCP taking the media is life enough; over UDP nothing else shows that someone is
@@ -93,6 +95,21 @@ static void on_message(struct session *session, struct rtsp_message *message)
         rtsp_message_free(message); /* answers mean nothing to us: we never ask */
 }
 
+/* Part of a request, or of a frame: the rest must follow, in whatever state, and more parts
+ * don't make it later. */
+static void expect_rest(struct session *session)
+{
+    if (session->has_part)
+        return;
+    session->has_part = true;
+    conn_set_deadline(session->conn, REQUEST_US);
+}
+
+static bool is_line_end(uint8_t byte)
+{
+    return byte == '\r' || byte == '\n';
+}
+
 static ssize_t on_input(void *owner, struct conn *conn, const uint8_t *bytes, size_t len)
 {
     struct session *session = owner;
@@ -100,18 +117,23 @@ static ssize_t on_input(void *owner, struct conn *conn, const uint8_t *bytes, si
 
     (void)conn;
     while (used < len && session->state != SESSION_ASKING && session->state != SESSION_CLOSED) {
-        struct rtsp_parsed parsed = rtsp_parse(bytes + used, len - used);
+        struct rtsp_parsed parsed;
 
+        if (is_line_end(bytes[used])) { /* between messages: no part of any */
+            used++;
+            continue;
+        }
+        parsed = rtsp_parse(bytes + used, len - used);
         if (parsed.piece == RTSP_BAD) {
             refuse_input(session, parsed.status);
             return (ssize_t)len;
         }
         if (parsed.piece == RTSP_NEEDS_MORE) {
-            if (session->state != SESSION_PLAYING)
-                conn_set_deadline(session->conn, REQUEST_US);
+            expect_rest(session);
             break;
         }
         used += parsed.used;
+        session->has_part = false;
         session_set_state(session, session->state); /* it lives: receiver reports say so too */
         if (parsed.piece == RTSP_MESSAGE)
             on_message(session, parsed.message);

@@ -53,6 +53,7 @@ struct session {
     struct conn *conn;                /* owned */
     enum session_state state;
     struct loop_task gone;
+    bool has_part; /* of a request: its deadline runs */
 
     struct admission admission;
     bool is_admitted;

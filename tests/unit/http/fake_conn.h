@@ -19,13 +19,14 @@ struct conn {
     void *owner;
     struct loop *loop;
     struct writer in, out;
-    struct addr peer;
+    struct addr peer, local;
     struct conn_limits limits;
     const char *alpn;
     size_t room;    /* what the peer's window takes before backlog grows */
     size_t backlog; /* bytes of out that are not taken yet */
     size_t most_backlog;
-    bool is_paused, is_closed, is_flushed, is_above_mark;
+    int64_t deadline_us; /* the last delay that was set; 0: never */
+    bool is_paused, is_closed, is_flushed, is_above_mark, is_tls;
 };
 
 const struct conn_limits conn_limits_default = {
@@ -46,7 +47,8 @@ static inline struct conn *fake_conn_new(struct loop *loop, const char *alpn)
     conn->limits = conn_limits_default;
     writer_init(&conn->in, SIZE_MAX);
     writer_init(&conn->out, SIZE_MAX);
-    if (addr_parse(&conn->peer, "192.0.2.7:1234") < 0)
+    if (addr_parse(&conn->peer, "192.0.2.7:1234") < 0 ||
+        addr_parse(&conn->local, "192.0.2.1:8554") < 0)
         abort();
     return conn;
 }
@@ -174,6 +176,19 @@ void conn_pause(struct conn *conn, bool is_paused)
     conn->is_paused = is_paused;
 }
 
+/* Connections are the test's own. */
+int conn_accept(struct conn **out, struct loop *loop, int fd, struct tls_server *tls,
+                const struct conn_limits *limits)
+{
+    (void)out, (void)loop, (void)fd, (void)tls, (void)limits;
+    abort();
+}
+
+void conn_set_deadline(struct conn *conn, int64_t delay_us)
+{
+    conn->deadline_us = delay_us;
+}
+
 void conn_close(struct conn *conn)
 {
     conn->is_closed = true;
@@ -194,6 +209,16 @@ struct loop *conn_loop(const struct conn *conn)
 const struct addr *conn_peer(const struct conn *conn)
 {
     return &conn->peer;
+}
+
+const struct addr *conn_local(const struct conn *conn)
+{
+    return &conn->local;
+}
+
+bool conn_is_tls(const struct conn *conn)
+{
+    return conn->is_tls;
 }
 
 const char *conn_alpn(const struct conn *conn)
