@@ -107,6 +107,7 @@ $(FUZZ_REPLAY): $(OUT)/%: $(OUT)/obj/%.o $(OUT)/obj/tests/fuzz/replay.o $(TEST_L
 fuzz-replay: $(FUZZ_REPLAY) ## Replay every fuzz corpus
 	$(Q)tests/run-fuzz-replay $(OUT)/fuzz.log $(FUZZ_REPLAY)
 
+include web/rules.mk
 -include tests/rules.mk
 
 format: ## Format every C file with clang-format

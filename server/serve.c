@@ -14,6 +14,7 @@
 #include "server/directory.h"
 #include "server/local_api.h"
 #include "server/server.h"
+#include "server/web.h"
 
 static const char *const alpn_names[] = {"culvert/1", "h2", "http/1.1", NULL};
 
@@ -208,6 +209,7 @@ static void close_all(struct server *server)
     map_fini(&server->token_viewers);
     tls_server_free(server->tls);
     auth_close(server->auth);
+    web_free(server->web);
     free(server->hubs);
     free(server->workers);
 }
@@ -236,6 +238,8 @@ static int open_all(struct server *server)
         err = open_tls(server);
     if (err == 0)
         err = map_init(&server->token_viewers);
+    if (err == 0)
+        err = web_new(&server->web);
     if (err < 0)
         return err;
     set_public_names(server);

@@ -28,6 +28,7 @@ struct local_api;
 struct server;
 struct tunnel;
 struct usage;
+struct web;
 
 struct server_signal {
     struct loop_signal watcher; /* first: a watcher's server_signal */
@@ -67,6 +68,7 @@ struct server {
     struct auth *auth;
     struct tls_server *tls;
     struct relay *relay;
+    struct web *web; /* owned: server/web.h */
     struct hub **hubs;
     struct worker *workers;
     unsigned worker_count;

@@ -9,3 +9,4 @@ SRC_server += server/cli/agent.c server/cli/backup.c server/cli/camera.c server/
 SRC_server += server/cli/client.c server/cli/status.c server/cli/table.c server/cli/token.c
 SRC_server += server/tunnel/cameras.c server/tunnel/commands.c server/tunnel/enrol.c server/tunnel/hello.c
 SRC_server += server/tunnel/ingest.c server/tunnel/session.c server/tunnel/tunnel.c server/tunnel/upgrade.c
+SRC_server += server/web.c

@@ -12,6 +12,7 @@
 #include "server/server.h"
 #include "server/tunnel/tunnel.h"
 #include "server/usage.h"
+#include "server/web.h"
 
 enum { TICK_US = 500 * 1000, USAGE_TICKS = 20 };
 
@@ -81,6 +82,8 @@ static int open_http(struct worker *worker)
         err = http_router_new(&worker->plain_router);
     if (err == 0)
         err = pages_add(worker);
+    if (err == 0)
+        err = web_add(worker->server->web, worker->router);
     if (err == 0)
         err = http_server_new(&worker->https, worker->loop, worker->router, &http_limits_default,
                               security_headers);

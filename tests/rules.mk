@@ -20,7 +20,7 @@ lint: ## Layers, sizes, formats, analysers
 	+@$(RELEASE) generated
 	@tests/lint/lint
 
-generated: $(PROTO_HEADERS) $(OUT)/gen/db/migrations.inc
+generated: $(PROTO_HEADERS) $(OUT)/gen/db/migrations.inc $(WEB_GEN)/assets.inc
 
 integration: ## Real players against server, agent and camera (T=pattern)
 	+@$(RELEASE) -j$$(nproc) all build/release/demo-camera

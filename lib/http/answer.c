@@ -126,6 +126,22 @@ static void put_row(struct answer *answer, const struct http_header *row)
     put(answer, row->name, row->value);
 }
 
+static bool has_row(const struct answer *answer, const char *name)
+{
+    for (size_t i = 0; i < answer->count; i++)
+        if (strcmp(answer->headers[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* The server's own rows, where the handler did not say otherwise. */
+static void put_defaults(struct answer *answer, const struct http_header *rows)
+{
+    for (const struct http_header *row = rows; row && row->name; row++)
+        if (!has_row(answer, row->name))
+            put_row(answer, row);
+}
+
 /* ---- conditions and ranges --------------------------------------------------------------------
  */
 
@@ -318,8 +334,7 @@ void answer_init(struct answer *answer, struct http_request *request, unsigned s
         put_row(answer, row);
     for (size_t i = 0; i < request->extra_count; i++)
         put_row(answer, &request->extra[i]);
-    for (const struct http_header *row = request->server->headers; row && row->name; row++)
-        put_row(answer, row);
+    put_defaults(answer, request->server->headers);
     if (answer->len == 0 || has_no_body(answer->status) || request->method == HTTP_HEAD) {
         drop_body(answer);
         answer->len = 0;

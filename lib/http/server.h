@@ -20,8 +20,8 @@ struct http_limits {
 extern const struct http_limits
     http_limits_default; /* 16 KiB, 64, 8 KiB, 100, 200, 10 s, 60 s, 10 s */
 
-/* router is borrowed and outlives the server. headers are added to every answer (security
- * headers), may be NULL, end with a row without a name. */
+/* router is borrowed and outlives the server. headers are added to every answer that has none of
+ * the name (security headers), may be NULL, end with a row without a name. */
 int http_server_new(struct http_server **out, struct loop *loop, struct http_router *router,
                     const struct http_limits *limits, const struct http_header *headers) MUST_CHECK;
 
