@@ -6,3 +6,4 @@ SRC_egress += egress/hls/answer.c egress/hls/playlist.c egress/hls/routes.c egre
 SRC_egress += egress/hls/session.c egress/hls/source.c egress/hls/window.c egress/hls/wire.c
 SRC_egress += egress/webrtc/stun.c
 SRC_egress += egress/webrtc/rtcp.c
+SRC_egress += egress/webrtc/estimate.c
