@@ -20,6 +20,7 @@ struct conn;
 struct egress_env;
 struct http_router;
 struct tls_server;
+struct writer;
 
 enum verdict {
     VERDICT_ALLOW,
@@ -75,6 +76,7 @@ struct egress_env {
     struct http_router *router; /* to add routes to, in start */
     struct tls_server *tls;
     const char *public_host;
+    const char *node_id; /* of this process, as URLs name it */
     void *owner;
 
     void (*admit)(struct egress_env *env, struct admission *admission);
@@ -89,6 +91,9 @@ struct egress_env {
     /* The token with this public id, for Digest, where the password is the token itself.
      * False when there is none. out is wiped by the caller. */
     bool (*token_by_id)(struct egress_env *env, const char *id, char out[TOKEN_TEXT]);
+
+    /* Adds members to a JSON object about the stream's camera and agent: ,"camera":"live" … */
+    void (*describe)(struct egress_env *env, const char *slug, struct writer *text);
 };
 
 struct egress_instance;

@@ -1,4 +1,4 @@
-SRC_egress += egress/all.c
+SRC_egress += egress/all.c egress/web.c
 SRC_egress += egress/rtsp/credential.c egress/rtsp/describe.c egress/rtsp/methods.c egress/rtsp/play.c
 SRC_egress += egress/rtsp/report.c egress/rtsp/server.c egress/rtsp/session.c egress/rtsp/setup.c
 SRC_egress += egress/rtsp/udp.c
@@ -7,3 +7,6 @@ SRC_egress += egress/hls/session.c egress/hls/source.c egress/hls/window.c egres
 SRC_egress += egress/webrtc/stun.c
 SRC_egress += egress/webrtc/rtcp.c
 SRC_egress += egress/webrtc/estimate.c
+SRC_egress += egress/webrtc/channel.c egress/webrtc/dtls.c egress/webrtc/report.c
+SRC_egress += egress/webrtc/send.c egress/webrtc/server.c egress/webrtc/session.c
+SRC_egress += egress/webrtc/srtp.c egress/webrtc/tcp.c egress/webrtc/udp.c egress/webrtc/whep.c

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/writer.h"
 #include "server/server.h"
 
 struct directory_entry *directory_find(const struct worker *worker, const char *slug)
@@ -29,6 +30,15 @@ struct directory_entry *directory_put(struct worker *worker, const char *slug,
     memcpy(entry->text, text, len);
     entry->text[len] = '\0';
     return entry;
+}
+
+void directory_describe(struct egress_env *env, const char *slug, struct writer *text)
+{
+    const struct directory_entry *entry = directory_find(env->owner, slug);
+    enum camera_state state = entry ? entry->state : CAMERA_STARTING;
+
+    writer_printf(text, ",\"camera\":\"%s\",\"agent\":\"%s\"", camera_state_name(state),
+                  state == CAMERA_AGENT_AWAY ? "away" : "connected");
 }
 
 void directory_remove(struct worker *worker, const char *slug)

@@ -5,7 +5,9 @@
 
 #include "server/relay.h"
 
+struct egress_env;
 struct worker;
+struct writer;
 
 struct directory_entry {
     struct map_node node;
@@ -18,5 +20,8 @@ struct directory_entry {
 struct directory_entry *directory_put(struct worker *worker, const char *slug,
                                       enum camera_state state, const char *text);
 struct directory_entry *directory_find(const struct worker *worker, const char *slug);
+/* For struct egress_env: members of a JSON object. */
+void directory_describe(struct egress_env *env, const char *slug, struct writer *text);
+
 void directory_remove(struct worker *worker, const char *slug);
 void directory_fini(struct worker *worker);

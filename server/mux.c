@@ -7,7 +7,7 @@
 #include "server/server.h"
 #include "server/tunnel/tunnel.h"
 
-enum { SNIFF_BYTES = 4096 };
+enum { SNIFF_BYTES = 4096, COOKIE_OFFSET = 6 };
 
 struct alpn_route {
     const char *alpn;
@@ -54,10 +54,38 @@ static int looks_like_rtsp(const uint8_t *bytes, size_t len)
     return end || len >= SNIFF_BYTES ? 0 : -1;
 }
 
+/* STUN behind its length (RFC 4571): the cookie says so. 1 yes, 0 no, -1 not known yet. */
+static int looks_like_framed_stun(const uint8_t *bytes, size_t len)
+{
+    static const uint8_t cookie[] = {0x21, 0x12, 0xa4, 0x42};
+
+    if (len > 2 && bytes[2] > 3)
+        return 0;
+    if (len < COOKIE_OFFSET + sizeof(cookie))
+        return -1;
+    return memcmp(bytes + COOKIE_OFFSET, cookie, sizeof(cookie)) == 0;
+}
+
+/* In clear on the TLS port: ICE over TCP, or a mistake. */
+static ssize_t on_clear_bytes(struct worker *worker, struct conn *conn, const uint8_t *bytes,
+                              size_t len)
+{
+    int is_stun = looks_like_framed_stun(bytes, len);
+
+    if (is_stun < 0)
+        return 0;
+    if (!is_stun || !give_to_egress(worker, "webrtc", conn))
+        conn_close(conn);
+    return 0;
+}
+
 static ssize_t on_first_bytes(void *owner, struct conn *conn, const uint8_t *bytes, size_t len)
 {
     struct worker *worker = owner;
     int is_rtsp;
+
+    if (!conn_is_tls(conn))
+        return on_clear_bytes(worker, conn, bytes, len);
 
     if (bytes[0] == 3) {
         if (!give_to_egress(worker, "rtmp", conn))

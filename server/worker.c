@@ -51,13 +51,23 @@ static void on_tick(struct loop_timer *timer)
     loop_timer_start(&worker->tick, TICK_US);
 }
 
+/* What begins in clear on the TLS port may be a viewer's ICE over TCP: mux.c looks. */
+static const struct conn_limits mux_limits = {
+    .input_bytes = 64 * 1024,
+    .backlog_bytes = 4 * 1024 * 1024,
+    .low_water_bytes = 64 * 1024,
+    .handshake_us = 10 * 1000000,
+    .first_byte_us = 5 * 1000000,
+    .is_tls_optional = true,
+};
+
 static void on_tls_accept(void *owner, int fd, const struct addr *peer)
 {
     struct worker *worker = owner;
     struct conn *conn;
 
     (void)peer;
-    if (conn_accept(&conn, worker->loop, fd, worker->server->tls, &conn_limits_default) == 0)
+    if (conn_accept(&conn, worker->loop, fd, worker->server->tls, &mux_limits) == 0)
         mux_accept(worker, conn);
 }
 
@@ -119,11 +129,13 @@ static int open_egress(struct worker *worker)
                                       .router = worker->router,
                                       .tls = server->tls,
                                       .public_host = option_text(server->options, "public-host"),
+                                      .node_id = server->node_id,
                                       .owner = worker,
                                       .admit = admit,
                                       .leave = admit_leave,
                                       .view = admit_view,
-                                      .token_by_id = admit_token_by_id};
+                                      .token_by_id = admit_token_by_id,
+                                      .describe = directory_describe};
     for (unsigned i = 0; egress_all[i]; i++) {
         err = egress_all[i]->start(&worker->egress[i], &worker->env);
         if (err < 0)

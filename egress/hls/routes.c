@@ -8,6 +8,7 @@
 #include "egress/hls/hls.h"
 #include "egress/hls/playlist.h"
 #include "egress/hls/session.h"
+#include "egress/web.h"
 #include "http/router.h"
 
 enum { AWAY_RETRY_S = 5 };
@@ -19,29 +20,6 @@ struct arrival {
     struct loop_task gone;
     bool is_over;
 };
-
-static bool has_origin(const char *origins, const char *origin)
-{
-    size_t len;
-
-    for (const char *at = origins; *at; at += len, at += *at == ' ') {
-        len = strcspn(at, " ");
-        if (strlen(origin) == len && memcmp(at, origin, len) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* The page's own origin is named or none, never all: what was answered to one page must not
- * serve another from a cache. A token without origins may be used anywhere. */
-void routes_allow_origin(struct http_request *request, const char *origins)
-{
-    const char *origin = http_header(request, "origin");
-
-    http_add_header(request, "vary", "origin");
-    if (origin && *origin && (!*origins || has_origin(origins, origin)))
-        http_add_header(request, "access-control-allow-origin", origin);
-}
 
 static const struct http_header multivariant_headers[] = {
     {"content-type", "application/vnd.apple.mpegurl"},
@@ -86,22 +64,6 @@ static void refuse_codec(struct http_request *request, const struct tracks *trac
     http_respond_problem(request, 406, "codec", text, 0);
 }
 
-static void refuse(struct http_request *request, const struct admission *admission,
-                   enum verdict verdict)
-{
-    static const unsigned statuses[] = {
-        [VERDICT_ALLOW] = 200,     [VERDICT_NO_CREDENTIAL] = 401, [VERDICT_BAD_CREDENTIAL] = 401,
-        [VERDICT_DENIED] = 403,    [VERDICT_TOO_MANY] = 429,      [VERDICT_AWAY] = 503,
-        [VERDICT_OVERLOADED] = 503};
-    unsigned status = statuses[verdict];
-
-    if (status == 401)
-        http_add_header(request, "www-authenticate", "Bearer realm=\"culvert\"");
-    http_respond_problem(request, status, admission->rule,
-                         admission->detail ? admission->detail : verdict_detail(verdict),
-                         status == 503 || status == 429 ? AWAY_RETRY_S : 0);
-}
-
 static void arrival_free(struct loop_task *task)
 {
     struct arrival *arrival = list_entry(task, struct arrival, gone);
@@ -131,9 +93,9 @@ static void settle(struct arrival *arrival, enum verdict verdict)
 
     /* A page that may embed reads why it was refused; one that may not reads nothing. */
     if (strcmp(session->admission.rule, "origin") != 0)
-        routes_allow_origin(request, session->admission.origins);
+        web_allow_origin(request, session->admission.origins);
     if (verdict != VERDICT_ALLOW) {
-        refuse(request, &session->admission, verdict);
+        web_refuse(request, &session->admission, verdict);
     } else if (!tracks || !has_playable_track(tracks)) {
         refuse_codec(request, tracks);
         session->admission.env->leave(session->admission.env, &session->admission);
@@ -177,18 +139,6 @@ static struct arrival *arrival_new(struct egress_instance *instance, struct http
     return arrival;
 }
 
-/* "Authorization: Bearer TOKEN", or ?token=. */
-static void find_token(struct http_request *request, char token[TOKEN_TEXT])
-{
-    const char *header = http_header(request, "authorization");
-
-    token[0] = '\0';
-    if (header && strncasecmp(header, "Bearer ", 7) == 0 && strlen(header + 7) < TOKEN_TEXT)
-        memcpy(token, header + 7, strlen(header + 7) + 1);
-    else if (!http_query_value(request, "token", token, TOKEN_TEXT))
-        token[0] = '\0';
-}
-
 static void get_multivariant(void *owner, struct http_request *request)
 {
     struct egress_instance *instance = owner;
@@ -206,7 +156,7 @@ static void get_multivariant(void *owner, struct http_request *request)
         return;
     }
     memcpy(arrival->session->slug, slug, strlen(slug) + 1);
-    find_token(request, token);
+    web_find_token(request, token);
     arrival->session->admission = (struct admission){.egress = &egress_hls,
                                                      .slug = arrival->session->slug,
                                                      .token = token,
@@ -237,14 +187,14 @@ static void get_below_session(void *owner, struct http_request *request)
     struct hls_request wish;
 
     if (!session) {
-        routes_allow_origin(request, "");
+        web_allow_origin(request, "");
         http_respond_problem(request, 403, "session",
                              "This viewer's session is not known here, or has ended: begin again "
                              "with index.m3u8 and a token.",
                              0);
         return;
     }
-    routes_allow_origin(request, session_origins(session));
+    web_allow_origin(request, session_origins(session));
     if (hls_file_parse(&wish, http_path_value(request, "file")) < 0)
         http_respond_problem(request, 404, "name", "There is no such file in a session.", 0);
     else
@@ -260,7 +210,7 @@ static void answer_preflight(struct http_request *request, const char *origins)
         {NULL, NULL},
     };
 
-    routes_allow_origin(request, origins);
+    web_allow_origin(request, origins);
     http_respond(request, 204, headers, NULL);
 }
 

@@ -5,6 +5,7 @@
 
 #include "egress/hls/hls.h"
 #include "egress/hls/session.h"
+#include "egress/web.h"
 #include "http/gzip.h"
 
 enum { TICK_US = 1000 * 1000 };
@@ -88,20 +89,14 @@ static size_t hls_count(const struct egress_instance *instance)
 static int hls_url(const struct egress_env *env, unsigned i, const char *slug,
                    struct egress_url *out)
 {
-    const char *host = env->public_host;
-    bool is_v6 = strchr(host, ':') != NULL;
-    int64_t port = option_int(env->options, "public-port");
-    char port_text[8] = "";
+    char base[300];
 
     if (i > 0)
         return -ERR_NOT_FOUND;
-    if (!port)
-        port = option_int(env->options, "https-port");
-    if (port != 443)
-        snprintf(port_text, sizeof(port_text), ":%d", (int)port);
+    if (web_base(env, base, sizeof(base)) < 0)
+        return -ERR_TOO_LONG;
     out->name = "hls";
-    snprintf(out->text, sizeof(out->text), "https://%s%.200s%s%s/hls/%s/index.m3u8?token=%%s",
-             is_v6 ? "[" : "", host, is_v6 ? "]" : "", port_text, slug);
+    snprintf(out->text, sizeof(out->text), "%s/hls/%s/index.m3u8?token=%%s", base, slug);
     return 0;
 }
 

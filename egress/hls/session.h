@@ -105,7 +105,6 @@ void waiter_drop(struct hls_waiter *waiter, unsigned status);
 
 /* egress/hls/routes.c */
 int routes_add(struct egress_instance *instance) MUST_CHECK;
-void routes_allow_origin(struct http_request *request, const char *origins);
 
 /* egress/hls/server.c: the instance of the loop with that index, or NULL. */
 struct egress_instance *instance_at(unsigned loop_index);

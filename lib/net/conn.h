@@ -44,6 +44,10 @@ struct conn_limits {
     size_t low_water_bytes; /* see on_drained */
     int64_t handshake_us;   /* for connecting and TLS */
     int64_t first_byte_us;  /* from open to the first input */
+
+    /* Accepted for TLS, but the peer's first byte is not of a TLS handshake: it is a plain
+     * connection then (conn_is_tls), not an error. */
+    bool is_tls_optional;
 };
 
 /* Sensible values for a server: 64 KiB, 4 MiB, 64 KiB, 10 s, 5 s. */

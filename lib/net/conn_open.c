@@ -10,6 +10,8 @@
 
 #include "net/conn_internal.h"
 
+enum { TLS_HANDSHAKE = 22 };
+
 static void conn_set_fd(struct conn *conn, int fd)
 {
     int one = 1, family;
@@ -32,10 +34,29 @@ static void conn_opened(struct conn *conn)
     conn_tell_later(conn);
 }
 
+/* 1 if the peer's first byte begins a TLS handshake record (RFC 8446 section 5.1), 0 if not; or
+ * -EAGAIN, or why there is none. */
+static int begins_as_tls(const struct conn *conn)
+{
+    uint8_t first;
+    ssize_t got = recv(conn->fd, &first, 1, MSG_PEEK);
+
+    if (got < 0)
+        return -errno;
+    return got == 0 ? -ERR_CLOSED : first == TLS_HANDSHAKE;
+}
+
 int conn_handshake(struct conn *conn)
 {
-    int err;
+    int err = !conn->tls && conn->limits.is_tls_optional ? begins_as_tls(conn) : 1;
 
+    if (err < 0)
+        return err == -EAGAIN ? 0 : err;
+    if (err == 0) {
+        conn->tls_server = NULL;
+        conn_opened(conn);
+        return 0;
+    }
     if (!conn->tls) {
         err = tls_session_accept(&conn->tls, conn->tls_server, conn->fd);
         if (err < 0)

@@ -1,0 +1,106 @@
+/* RTCP: our sender reports (RFC 3550 section 6.4.1), and what the viewer says. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "egress/webrtc/rtcp.h"
+#include "egress/webrtc/session.h"
+#include "media/format/rtp.h"
+
+enum { REPORT_MAX_BYTES = 160 };
+
+static void send_one(struct session *session, const struct sender *sender)
+{
+    struct rtcp_sender report = {.ssrc = sender->ssrc,
+                                 .rtp_time = sender->last_time,
+                                 .packet_count = sender->packet_count,
+                                 .octet_count = sender->octet_count,
+                                 .wall_us = sender->wall_us,
+                                 .cname = "culvert"};
+    uint8_t bytes[REPORT_MAX_BYTES + SRTP_OVERHEAD_MAX];
+    struct writer writer;
+    ssize_t len = -1;
+
+    if (!sender->is_used || !sender->wall_us)
+        return;
+    writer_init(&writer, REPORT_MAX_BYTES);
+    rtcp_write_sender_report(&writer, &report);
+    if (!writer.err) {
+        memcpy(bytes, writer.bytes, writer.len);
+        len = srtp_pair_protect_rtcp(session->srtp, bytes, writer.len);
+    }
+    writer_fini(&writer);
+    if (len > 0)
+        session_send(session, bytes, (size_t)len);
+}
+
+void report_send(struct session *session)
+{
+    send_one(session, &session->video);
+    send_one(session, &session->audio);
+}
+
+static void on_block(void *owner, const struct rtcp_block *block)
+{
+    struct session *session = owner;
+    int64_t round_trip_us = rtcp_round_trip_us(block, ntp_of_wall_us(clock_wall_us()));
+
+    if (block->ssrc != session->video.ssrc)
+        return;
+    if (round_trip_us >= 0)
+        session->numbers.round_trip_us = round_trip_us;
+    session->numbers.jitter_us = (uint32_t)((uint64_t)block->jitter * 1000000 / 90000);
+    session->numbers.lost = block->lost > 0 ? (uint32_t)block->lost : 0;
+    estimate_loss(&session->estimate, block->fraction_lost,
+                  loop_now_us(session->instance->env->loop));
+}
+
+static void on_nack(void *owner, uint32_t ssrc, uint16_t seq)
+{
+    send_again(owner, ssrc, seq);
+}
+
+static void on_key_wish(void *owner, uint32_t ssrc)
+{
+    struct session *session = owner;
+
+    if (ssrc == session->video.ssrc)
+        send_again_from_key(session);
+}
+
+static void on_arrival(void *owner, uint16_t seq, int64_t arrival_us)
+{
+    struct session *session = owner;
+
+    estimate_arrival(&session->estimate, seq, arrival_us);
+}
+
+static void on_feedback_end(void *owner)
+{
+    struct session *session = owner;
+
+    estimate_update(&session->estimate, loop_now_us(session->instance->env->loop));
+}
+
+static void on_remb(void *owner, uint64_t bps)
+{
+    struct session *session = owner;
+
+    estimate_limit(&session->estimate, bps);
+}
+
+static const struct rtcp_reader reader = {
+    .on_block = on_block,
+    .on_nack = on_nack,
+    .on_key_wish = on_key_wish,
+    .on_arrival = on_arrival,
+    .on_feedback_end = on_feedback_end,
+    .on_remb = on_remb,
+};
+
+void report_take(struct session *session, uint8_t *bytes, size_t len)
+{
+    ssize_t plain_len = srtp_pair_unprotect_rtcp(session->srtp, bytes, len);
+
+    if (plain_len < 0 || rtcp_read(bytes, (size_t)plain_len, &reader, session) < 0)
+        session->instance->dropped++;
+}

@@ -1,0 +1,180 @@
+/* egress/webrtc/session.h: viewers and what they share on one loop; private to egress/webrtc/. */
+#pragma once
+
+#include "base/map.h"
+#include "egress/egress.h"
+#include "egress/webrtc/batch.h"
+#include "egress/webrtc/dtls.h"
+#include "egress/webrtc/estimate.h"
+#include "egress/webrtc/ice.h"
+#include "media/feed.h"
+
+struct http_request;
+struct listener;
+struct sctp;
+struct tcp_link;
+struct udp;
+
+enum {
+    SESSION_ID = 35, /* two digits of the loop, 128 random bits, NUL */
+    SESSIONS_MAX = 20000,
+    TOKEN_DIGEST = 32,
+    ROUTE_KEY = 40,
+    VIDEO_RECORDS = 256,
+    LISTENERS_MAX = 8
+};
+
+/* All viewers of this protocol on one loop. */
+struct egress_instance {
+    struct egress_env *env;               /* borrowed */
+    const struct dtls_identity *identity; /* borrowed: the process's */
+    struct udp *udp;                      /* owned; NULL where UDP is switched off */
+    struct listener *listeners[LISTENERS_MAX];
+    unsigned listener_count;
+    struct answer_candidate candidates[ANSWER_CANDIDATES_MAX];
+    unsigned candidate_count;
+    struct map by_id, by_ufrag, by_route; /* sessions, and the addresses proved to be theirs */
+    struct list sessions, tcp_links;
+    size_t session_count, stranger_count; /* stranger: a TCP connection that has no session yet */
+    struct loop_timer tick;
+    struct batch batch; /* what is being sent now */
+    uint64_t dropped;   /* packets of strangers, and what was not authentic */
+    bool is_draining;
+};
+
+/* An address proved to be a viewer's; UDP only, a TCP connection knows its session. */
+struct session_route {
+    struct map_node node;
+    char key[ROUTE_KEY];
+    struct session *session;
+    bool is_used;
+};
+
+/* A run of RTP packets that went together: what a retransmission is found by. */
+struct send_record {
+    uint64_t feed_seq;  /* of the packet in the feed */
+    uint32_t time;      /* RTP's, as sent */
+    uint32_t send_time; /* as abs-send-time had it */
+    uint16_t seq, transport_seq, first_span;
+    uint8_t count; /* 0: empty place */
+};
+
+/* One track as this viewer gets it. */
+struct sender {
+    bool is_used, is_transcoded;
+    uint8_t track, payload_type, rtx_payload_type;
+    uint8_t abs_send_time_id, transport_cc_id, playout_delay_id;
+    uint32_t ssrc, rtx_ssrc;
+    uint16_t seq, rtx_seq;
+    uint32_t live_time; /* the shared RTP time at which this viewer's live edge began */
+    uint32_t last_time; /* as last sent */
+    bool has_sent, is_live;
+    int64_t wall_us; /* of last_time; 0: unknown */
+    uint32_t packet_count, octet_count;
+    struct send_record *records; /* owned ring; NULL: none are kept */
+    unsigned record_next;
+};
+
+enum session_state {
+    SESSION_ASKING,     /* the offer waits for its admission */
+    SESSION_CONNECTING, /* answered; ICE and DTLS are under way */
+    SESSION_PLAYING,
+    SESSION_CLOSED
+};
+
+struct session_numbers {
+    int64_t round_trip_us; /* -1: unknown */
+    uint32_t jitter_us, lost;
+    uint64_t retransmitted, key_wishes, skipped_groups;
+};
+
+struct session {
+    struct list link;                 /* on the instance's sessions */
+    struct egress_instance *instance; /* borrowed */
+    enum session_state state;
+    struct loop_task gone;
+    struct loop_task ending; /* closes after the turn: what its own parts ask for */
+    bool is_ending;
+    int end_reason;
+
+    char id[SESSION_ID];
+    char slug[SLUG_MAX];
+    uint8_t token_digest[TOKEN_DIGEST]; /* who may change or end it */
+    struct map_node by_id, by_ufrag;
+    struct admission admission;
+    struct http_request *request; /* borrowed: the POST that waits for its answer */
+    struct offer *offer;          /* owned */
+    struct tracks *tracks;        /* owned reference: as the viewer was told */
+    struct view_watch watch;
+
+    struct ice ice;
+    struct session_route routes[ICE_PATHS_MAX];
+    struct dtls *dtls;      /* owned */
+    struct srtp_pair *srtp; /* owned; NULL before the handshake */
+    struct sctp *sctp;      /* owned; NULL without a data channel */
+    bool wants_data, is_data_open;
+    struct loop_timer handshake; /* DTLS flights to send again */
+
+    struct sender video, audio;
+    struct cursor cursor, opus_cursor;
+    bool has_feed, has_opus_feed;
+    struct packet *pending; /* owned reference: a frame that is only partly sent */
+    uint64_t pending_seq;   /* its number in the feed */
+    unsigned pending_span;
+    uint32_t pending_time; /* its RTP time as sent */
+
+    struct loop_timer pace;
+    int64_t allowance_bytes, allowance_us;
+    uint16_t transport_seq;
+    int64_t key_wish_us, resend_us, news_us;
+    unsigned resend_allowance;
+    struct estimate estimate;
+    struct session_numbers numbers;
+};
+
+/* egress/webrtc/session.c */
+struct session *session_new(struct egress_instance *instance) MUST_CHECK;
+int session_open(struct session *session) MUST_CHECK; /* credentials, DTLS; found by id and ufrag */
+void session_close(struct session *session, const char *reason);
+void session_end_later(struct session *session, int err);
+struct session *session_find(struct egress_instance *instance, const char *id);
+void session_tick(struct session *session, int64_t now_us);
+
+/* A packet of a viewer's, or of a stranger's, came by that way; bytes are changed in place. */
+void session_take_packet(struct egress_instance *instance, const struct ice_route *from,
+                         uint8_t *bytes, size_t len);
+/* To where the viewer is now; lost while that is nowhere. */
+void session_send(struct session *session, const void *bytes, size_t len);
+void session_send_batch(struct session *session);
+
+/* egress/webrtc/send.c: from the shared feeds to this viewer. */
+void send_init(struct session *session);
+int send_start(struct session *session) MUST_CHECK;
+void send_stop(struct session *session);
+void send_resume(struct session *session);
+void send_again_from_key(struct session *session);
+void send_again(struct session *session, uint32_t ssrc, uint16_t seq);
+
+/* egress/webrtc/report.c: RTCP both ways. */
+void report_send(struct session *session);
+void report_take(struct session *session, uint8_t *bytes, size_t len);
+
+/* egress/webrtc/channel.c: the data channel's news. */
+void channel_open(struct session *session, uint16_t port);
+void channel_tick(struct session *session);
+
+/* egress/webrtc/tcp.c */
+void tcp_accept(struct egress_instance *instance, struct conn *conn);
+void tcp_close_all(struct egress_instance *instance);
+void tcp_close(struct tcp_link *link);
+struct session *tcp_session(const struct tcp_link *link);
+void tcp_set_session(struct tcp_link *link, struct session *session);
+void tcp_send(struct tcp_link *link, const void *bytes, size_t len); /* one packet */
+void tcp_send_framed(struct tcp_link *link, const void *bytes, size_t len);
+size_t tcp_backlog(const struct tcp_link *link);
+
+/* egress/webrtc/whep.c */
+int whep_add(struct egress_instance *instance) MUST_CHECK;
+
+/* egress/webrtc/server.c: the instance of the loop with that index, or NULL. */
+struct egress_instance *instance_at(unsigned loop_index);
