@@ -64,13 +64,32 @@ static int bio_read(BIO *bio, char *out, int room)
     return len;
 }
 
+/* OpenSSL writes a flight message by message: they travel together, as far as they fit. */
+static _Thread_local struct {
+    size_t len;
+    uint8_t bytes[DTLS_DATAGRAM_MAX];
+} flight;
+
+static void flush(struct dtls *dtls)
+{
+    size_t len = flight.len;
+
+    flight.len = 0;
+    if (len)
+        dtls->handler->on_output(dtls->owner, flight.bytes, len);
+}
+
 static int bio_write(BIO *bio, const char *bytes, int len)
 {
     struct dtls *dtls = BIO_get_data(bio);
 
     BIO_clear_retry_flags(bio);
-    if (dtls && len > 0)
-        dtls->handler->on_output(dtls->owner, (const uint8_t *)bytes, (size_t)len);
+    if (len <= 0 || len > DTLS_DATAGRAM_MAX)
+        return len; /* lost: it would not arrive anyway */
+    if (flight.len + (size_t)len > DTLS_DATAGRAM_MAX)
+        flush(dtls);
+    memcpy(flight.bytes + flight.len, bytes, (size_t)len);
+    flight.len += (size_t)len;
     return len;
 }
 
@@ -251,6 +270,7 @@ void dtls_close(struct dtls *dtls)
         return;
     if (dtls->is_ready && !dtls->is_over)
         (void)SSL_shutdown(dtls->ssl); /* a record on its way; nobody waits for the answer */
+    flush(dtls);
     ERR_clear_error();
     SSL_free(dtls->ssl);
     free(dtls);
@@ -326,6 +346,7 @@ static void advance(struct dtls *dtls)
     while (got > 0 && !dtls->is_over) {
         ERR_clear_error();
         got = SSL_read(dtls->ssl, data, sizeof(data));
+        flush(dtls);
         if (!dtls->is_ready && SSL_is_init_finished(dtls->ssl))
             become_ready(dtls);
         if (got > 0 && !dtls->is_over)
@@ -348,12 +369,13 @@ static void advance(struct dtls *dtls)
 
 void dtls_input(struct dtls *dtls, const uint8_t *bytes, size_t len)
 {
-    if (dtls->is_over)
+    if (dtls->is_over || !len)
         return;
     dtls->datagram = bytes;
     dtls->datagram_len = len;
     advance(dtls);
     dtls->datagram = NULL;
+    flush(dtls);
 }
 
 int dtls_write(struct dtls *dtls, const uint8_t *bytes, size_t len)
@@ -361,7 +383,10 @@ int dtls_write(struct dtls *dtls, const uint8_t *bytes, size_t len)
     if (!dtls->is_ready || dtls->is_over)
         return -ERR_CLOSED;
     ERR_clear_error();
-    return SSL_write(dtls->ssl, bytes, (int)len) == (int)len ? 0 : -ERR_TLS;
+    if (SSL_write(dtls->ssl, bytes, (int)len) != (int)len)
+        return -ERR_TLS;
+    flush(dtls);
+    return 0;
 }
 
 int64_t dtls_wait_us(const struct dtls *dtls)
@@ -382,4 +407,5 @@ void dtls_tick(struct dtls *dtls)
         ERR_clear_error();
         end(dtls, -ERR_TIMEOUT);
     }
+    flush(dtls);
 }
