@@ -34,7 +34,7 @@ CFLAGS_tsan    := -O1 -g -fsanitize=thread
 LDFLAGS_tsan   := -fsanitize=thread
 
 PKGS := openssl libsrtp2 usrsctp sqlite3 libnghttp2 jansson libprotobuf-c libavformat libavcodec libavutil \
-        libswresample zlib
+        libswresample libswscale zlib
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS       = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lhttp_parser -lwslay -lev -lpthread -lm
 

@@ -39,6 +39,7 @@ struct packager_kind {
 };
 
 extern const struct packager_kind packager_rtp;  /* media/format/rtp_packager.c */
+extern const struct packager_kind packager_key;  /* media/format/key_packager.c */
 extern const struct packager_kind packager_cmaf; /* media/format/cmaf.c */
 
 /* media/format/rtp_opus_packager.c: one PACKET_RTP_OPUS per 20 ms, as packager_rtp would write Opus

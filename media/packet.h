@@ -9,7 +9,15 @@
 #include "base/buf.h"
 #include "media/track.h"
 
-enum packet_kind { PACKET_RTP, PACKET_CMAF, PACKET_TS, PACKET_FLV, PACKET_RTP_OPUS, PACKET_KINDS };
+enum packet_kind {
+    PACKET_RTP,
+    PACKET_CMAF,
+    PACKET_TS,
+    PACKET_FLV,
+    PACKET_RTP_OPUS,
+    PACKET_KEY, /* a key frame as media/frame.h has it */
+    PACKET_KINDS
+};
 
 /* One RTP packet within the buf of a PACKET_RTP or PACKET_RTP_OPUS. */
 struct rtp_span {

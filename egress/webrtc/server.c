@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "egress/web.h"
+#include "egress/webrtc/painter.h"
 #include "egress/webrtc/sctp.h"
 #include "egress/webrtc/session.h"
 #include "egress/webrtc/udp.h"
@@ -33,6 +34,7 @@ static const struct option webrtc_options[] = {
 static struct egress_instance *instances[HUBS_MAX];
 static unsigned instance_total;
 static struct dtls_identity *identity;
+static struct painter *painter;
 static struct loop_timer sctp_timer;
 
 struct egress_instance *instance_at(unsigned loop_index)
@@ -57,6 +59,8 @@ static int shared_start(struct loop *loop)
         err = sctp_start();
     if (err == 0)
         err = dtls_identity_new(&identity);
+    if (err == 0)
+        err = painter_new(&painter);
     loop_timer_init(&sctp_timer, loop, on_sctp_tick);
     loop_timer_start(&sctp_timer, SCTP_TICK_US);
     return err;
@@ -68,6 +72,8 @@ static void shared_stop(const struct loop *loop)
         loop_timer_stop(&sctp_timer);
     if (--instance_total > 0)
         return;
+    painter_free(painter);
+    painter = NULL;
     dtls_identity_free(identity);
     identity = NULL;
     sctp_stop();
@@ -241,6 +247,7 @@ static void on_tick(struct loop_timer *timer)
     list_for_each (link, after, &instance->sessions) {
         session_tick(list_entry(link, struct session, link), now_us);
     }
+    snapshot_tick(instance, now_us);
     loop_timer_start(&instance->tick, TICK_US);
 }
 
@@ -253,12 +260,14 @@ static void webrtc_stop(struct egress_instance *instance)
     while (!list_is_empty(&instance->sessions))
         session_close(list_entry(instance->sessions.next, struct session, link), "stopped");
     tcp_close_all(instance);
+    snapshot_close_all(instance);
     for (unsigned i = 0; i < instance->listener_count; i++)
         listener_close(instance->listeners[i]);
     udp_close(instance->udp);
     map_fini(&instance->by_id);
     map_fini(&instance->by_ufrag);
     map_fini(&instance->by_route);
+    map_fini(&instance->shots);
     shared_stop(instance->env->loop);
     free(instance);
 }
@@ -270,16 +279,21 @@ static int open_instance(struct egress_instance *instance)
     int err = shared_start(instance->env->loop);
 
     instance->identity = identity;
+    instance->painter = painter;
     if (err == 0)
         err = map_init(&instance->by_id);
     if (err == 0)
         err = map_init(&instance->by_ufrag);
     if (err == 0)
         err = map_init(&instance->by_route);
+    if (err == 0)
+        err = map_init(&instance->shots);
     if (err == 0 && port)
         err = open_sockets(instance, port);
     if (err == 0)
         err = whep_add(instance);
+    if (err == 0)
+        err = snapshot_add(instance);
     if (err == 0)
         find_candidates(instance, port);
     return err;

@@ -11,6 +11,7 @@
 
 struct http_request;
 struct listener;
+struct painter;
 struct sctp;
 struct tcp_link;
 struct udp;
@@ -34,6 +35,9 @@ struct egress_instance {
     struct answer_candidate candidates[ANSWER_CANDIDATES_MAX];
     unsigned candidate_count;
     struct map by_id, by_ufrag, by_route; /* sessions, and the addresses proved to be theirs */
+    struct painter *painter;              /* borrowed: the process's */
+    struct map shots;                     /* of snapshot.c, by slug */
+    size_t asker_count;
     struct list sessions, tcp_links;
     size_t session_count, stranger_count; /* stranger: a TCP connection that has no session yet */
     struct loop_timer tick;
@@ -175,6 +179,11 @@ size_t tcp_backlog(const struct tcp_link *link);
 
 /* egress/webrtc/whep.c */
 int whep_add(struct egress_instance *instance) MUST_CHECK;
+
+/* egress/webrtc/snapshot.c */
+int snapshot_add(struct egress_instance *instance) MUST_CHECK;
+void snapshot_tick(struct egress_instance *instance, int64_t now_us);
+void snapshot_close_all(struct egress_instance *instance);
 
 /* egress/webrtc/server.c: the instance of the loop with that index, or NULL. */
 struct egress_instance *instance_at(unsigned loop_index);

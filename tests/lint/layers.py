@@ -32,6 +32,7 @@ THIRD_PARTY = {
     "libavformat/": ["media/format/", "media/audio"],
     "libavcodec/": ["media/format/", "media/audio"],
     "libavutil/": ["media/format/", "media/audio"],
+    "libswscale/": ["media/format/"],
     "libswresample/": ["media/format/", "media/audio"],
     "nghttp2/": ["lib/http/"],
     "http_parser.h": ["lib/http/"],

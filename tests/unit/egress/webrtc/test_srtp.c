@@ -1,0 +1,125 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "egress/webrtc/srtp.h"
+
+static const enum srtp_kind kinds[] = {SRTP_KIND_AEAD_AES_128_GCM, SRTP_KIND_AES128_CM_SHA1_80};
+
+/* A sender report of ssrc 1, and an RTP packet of ssrc 1. */
+static const uint8_t report[28] = {0x80, 200, 0, 6, 0, 0, 0, 1};
+static const uint8_t packet[32] = {0x80, 96, 0x12, 0x34, 0, 0, 0, 9, 0, 0, 0, 1, 'p', 'i', 'c'};
+
+struct ends {
+    struct srtp_pair *ours, *theirs;
+};
+
+static void open_ends(struct ends *ends, enum srtp_kind kind)
+{
+    struct srtp_keys keys = {.kind = kind}, mirrored = {.kind = kind};
+
+    for (uint8_t i = 0; i < SRTP_KEY_MAX; i++) {
+        keys.sent[i] = mirrored.received[i] = i;
+        keys.received[i] = mirrored.sent[i] = (uint8_t)(100 + i);
+    }
+    assert_int_equal(srtp_pair_open(&ends->ours, &keys), 0);
+    assert_int_equal(srtp_pair_open(&ends->theirs, &mirrored), 0);
+}
+
+static void close_ends(struct ends *ends)
+{
+    srtp_pair_close(ends->ours);
+    srtp_pair_close(ends->theirs);
+}
+
+static void reports_pass_once(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct ends ends;
+        uint8_t bytes[sizeof(report) + SRTP_OVERHEAD_MAX], again[sizeof(bytes)];
+        ssize_t len;
+
+        open_ends(&ends, kinds[i]);
+        memcpy(bytes, report, sizeof(report));
+        len = srtp_pair_protect_rtcp(ends.theirs, bytes, sizeof(report));
+        assert_in_range(len, sizeof(report) + 4, sizeof(bytes));
+        memcpy(again, bytes, sizeof(bytes));
+        assert_int_equal(srtp_pair_unprotect_rtcp(ends.ours, bytes, (size_t)len), sizeof(report));
+        assert_memory_equal(bytes, report, sizeof(report));
+        assert_int_equal(srtp_pair_unprotect_rtcp(ends.ours, again, (size_t)len), -ERR_DENIED);
+        close_ends(&ends);
+    }
+}
+
+static void changed_and_cut_reports_are_denied(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct ends ends;
+        uint8_t bytes[sizeof(report) + SRTP_OVERHEAD_MAX], copy[sizeof(bytes)];
+        ssize_t len;
+
+        open_ends(&ends, kinds[i]);
+        memcpy(bytes, report, sizeof(report));
+        len = srtp_pair_protect_rtcp(ends.theirs, bytes, sizeof(report));
+        for (ssize_t at = 0; at < len; at++) {
+            memcpy(copy, bytes, sizeof(bytes));
+            copy[at] ^= 1;
+            assert_true(srtp_pair_unprotect_rtcp(ends.ours, copy, (size_t)len) < 0);
+            memcpy(copy, bytes, sizeof(bytes));
+            assert_true(srtp_pair_unprotect_rtcp(ends.ours, copy, (size_t)at) < 0);
+        }
+        assert_int_equal(srtp_pair_unprotect_rtcp(ends.ours, bytes, (size_t)len), sizeof(report));
+        close_ends(&ends);
+    }
+}
+
+static void media_is_encrypted_and_repeats_as_it_was(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct ends ends;
+        uint8_t first[sizeof(packet) + SRTP_OVERHEAD_MAX], second[sizeof(first)];
+        ssize_t len;
+
+        open_ends(&ends, kinds[i]);
+        memcpy(first, packet, sizeof(packet));
+        memcpy(second, packet, sizeof(packet));
+        len = srtp_pair_protect(ends.ours, first, sizeof(packet));
+        assert_in_range(len, sizeof(packet) + 10, sizeof(first));
+        assert_memory_equal(first, packet, 12); /* the header stays readable */
+        assert_memory_not_equal(first + 12, packet + 12, 3);
+        assert_int_equal(srtp_pair_protect(ends.ours, second, sizeof(packet)), len);
+        assert_memory_equal(first, second, (size_t)len);
+        close_ends(&ends);
+    }
+}
+
+static int start(void **state)
+{
+    (void)state;
+    return srtp_pair_start();
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    srtp_pair_stop();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reports_pass_once),
+        cmocka_unit_test(changed_and_cut_reports_are_denied),
+        cmocka_unit_test(media_is_encrypted_and_repeats_as_it_was),
+    };
+
+    return cmocka_run_group_tests(tests, start, stop);
+}
