@@ -2,13 +2,13 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "egress/webrtc/peer.h"
 #include "egress/webrtc/rtcp.h"
-#include "egress/webrtc/session.h"
 #include "media/format/rtp.h"
 
 enum { REPORT_MAX_BYTES = 160 };
 
-static void send_one(struct session *session, const struct sender *sender)
+static void send_one(struct peer *peer, const struct sender *sender)
 {
     struct rtcp_sender report = {.ssrc = sender->ssrc,
                                  .rtp_time = sender->last_time,
@@ -26,32 +26,31 @@ static void send_one(struct session *session, const struct sender *sender)
     rtcp_write_sender_report(&writer, &report);
     if (!writer.err) {
         memcpy(bytes, writer.bytes, writer.len);
-        len = srtp_pair_protect_rtcp(session->srtp, bytes, writer.len);
+        len = srtp_pair_protect_rtcp(peer->srtp, bytes, writer.len);
     }
     writer_fini(&writer);
     if (len > 0)
-        session_send(session, bytes, (size_t)len);
+        peer_send(peer, bytes, (size_t)len);
 }
 
-void report_send(struct session *session)
+void peer_report_send(struct peer *peer)
 {
-    send_one(session, &session->video);
-    send_one(session, &session->audio);
+    send_one(peer, &peer->video);
+    send_one(peer, &peer->audio);
 }
 
 static void on_block(void *owner, const struct rtcp_block *block)
 {
-    struct session *session = owner;
+    struct peer *peer = owner;
     int64_t round_trip_us = rtcp_round_trip_us(block, ntp_of_wall_us(clock_wall_us()));
 
-    if (block->ssrc != session->video.ssrc)
+    if (block->ssrc != peer->video.ssrc)
         return;
     if (round_trip_us >= 0)
-        session->numbers.round_trip_us = round_trip_us;
-    session->numbers.jitter_us = (uint32_t)((uint64_t)block->jitter * 1000000 / 90000);
-    session->numbers.lost = block->lost > 0 ? (uint32_t)block->lost : 0;
-    estimate_loss(&session->estimate, block->fraction_lost,
-                  loop_now_us(session->instance->env->loop));
+        peer->numbers.round_trip_us = round_trip_us;
+    peer->numbers.jitter_us = (uint32_t)((uint64_t)block->jitter * 1000000 / 90000);
+    peer->numbers.lost = block->lost > 0 ? (uint32_t)block->lost : 0;
+    estimate_loss(&peer->estimate, block->fraction_lost, loop_now_us(peer->instance->env->loop));
 }
 
 static void on_nack(void *owner, uint32_t ssrc, uint16_t seq)
@@ -61,31 +60,31 @@ static void on_nack(void *owner, uint32_t ssrc, uint16_t seq)
 
 static void on_key_wish(void *owner, uint32_t ssrc)
 {
-    struct session *session = owner;
+    struct peer *peer = owner;
 
-    if (ssrc == session->video.ssrc)
-        send_again_from_key(session);
+    if (ssrc == peer->video.ssrc)
+        send_again_from_key(peer);
 }
 
 static void on_arrival(void *owner, uint16_t seq, int64_t arrival_us)
 {
-    struct session *session = owner;
+    struct peer *peer = owner;
 
-    estimate_arrival(&session->estimate, seq, arrival_us);
+    estimate_arrival(&peer->estimate, seq, arrival_us);
 }
 
 static void on_feedback_end(void *owner)
 {
-    struct session *session = owner;
+    struct peer *peer = owner;
 
-    estimate_update(&session->estimate, loop_now_us(session->instance->env->loop));
+    estimate_update(&peer->estimate, loop_now_us(peer->instance->env->loop));
 }
 
 static void on_remb(void *owner, uint64_t bps)
 {
-    struct session *session = owner;
+    struct peer *peer = owner;
 
-    estimate_limit(&session->estimate, bps);
+    estimate_limit(&peer->estimate, bps);
 }
 
 static const struct rtcp_reader reader = {
@@ -97,10 +96,10 @@ static const struct rtcp_reader reader = {
     .on_remb = on_remb,
 };
 
-void report_take(struct session *session, uint8_t *bytes, size_t len)
+void peer_report_take(struct peer *peer, uint8_t *bytes, size_t len)
 {
-    ssize_t plain_len = srtp_pair_unprotect_rtcp(session->srtp, bytes, len);
+    ssize_t plain_len = srtp_pair_unprotect_rtcp(peer->srtp, bytes, len);
 
-    if (plain_len < 0 || rtcp_read(bytes, (size_t)plain_len, &reader, session) < 0)
-        session->instance->dropped++;
+    if (plain_len < 0 || rtcp_read(bytes, (size_t)plain_len, &reader, peer) < 0)
+        peer->instance->dropped++;
 }

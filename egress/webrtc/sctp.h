@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 
+struct loop;
 struct sctp;
 
 struct sctp_handler {
@@ -36,8 +37,8 @@ void sctp_tick(unsigned elapsed_ms);
 
 /* port: both ends' (5000 unless the offer says else). We listen and connect at once, as both ends
  * of a WebRTC association do. 0 or -ENOMEM, -ERR_LIBRARY. */
-int sctp_open(struct sctp **out, uint16_t port, const struct sctp_handler *handler,
-              void *owner) MUST_CHECK;
+int sctp_open(struct sctp **out, struct loop *loop, uint16_t port,
+              const struct sctp_handler *handler, void *owner) MUST_CHECK;
 
 /* No callback comes after. NULL is fine. */
 void sctp_close(struct sctp *sctp);

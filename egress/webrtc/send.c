@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "egress/webrtc/session.h"
+#include "egress/webrtc/peer.h"
 #include "media/format/rtp.h"
 #include "media/format/rtp_packager.h"
 
@@ -101,12 +101,12 @@ static size_t write_packet(const struct outgoing *outgoing, uint8_t *out)
 }
 
 /* Into the batch, encrypted. */
-static void add_packet(struct session *session, const struct outgoing *outgoing)
+static void add_packet(struct peer *peer, const struct outgoing *outgoing)
 {
-    struct batch *batch = &session->instance->batch;
+    struct batch *batch = &peer->instance->batch;
     uint8_t *room = batch_room(batch);
     size_t len = room ? write_packet(outgoing, room) : 0;
-    ssize_t protected_len = len ? srtp_pair_protect(session->srtp, room, len) : 0;
+    ssize_t protected_len = len ? srtp_pair_protect(peer->srtp, room, len) : 0;
 
     if (protected_len > 0)
         batch_add(batch, (size_t)protected_len);
@@ -133,7 +133,7 @@ struct run {
     unsigned first, count;
 };
 
-static void keep_record(const struct session *session, const struct run *run, uint32_t send_time)
+static void keep_record(const struct peer *peer, const struct run *run, uint32_t send_time)
 {
     struct sender *sender = run->sender;
 
@@ -143,14 +143,14 @@ static void keep_record(const struct session *session, const struct run *run, ui
                                  .time = run->time,
                                  .send_time = send_time,
                                  .seq = sender->seq,
-                                 .transport_seq = session->transport_seq,
+                                 .transport_seq = peer->transport_seq,
                                  .first_span = (uint16_t)run->first,
                                  .count = (uint8_t)run->count};
 }
 
-static void send_run(struct session *session, const struct run *run)
+static void send_run(struct peer *peer, const struct run *run)
 {
-    int64_t now_us = loop_now_us(session->instance->env->loop);
+    int64_t now_us = loop_now_us(peer->instance->env->loop);
     struct sender *sender = run->sender;
     struct outgoing outgoing = {
         .sender = sender,
@@ -160,20 +160,20 @@ static void send_run(struct session *session, const struct run *run)
         .stamp = {.send_time = send_time_of(now_us)},
     };
 
-    keep_record(session, run, outgoing.stamp.send_time);
-    batch_reset(&session->instance->batch);
+    keep_record(peer, run, outgoing.stamp.send_time);
+    batch_reset(&peer->instance->batch);
     for (unsigned i = run->first; i < run->first + run->count; i++) {
         outgoing.head.seq = sender->seq++;
-        outgoing.stamp.transport_seq = session->transport_seq++;
+        outgoing.stamp.transport_seq = peer->transport_seq++;
         fill_outgoing(&outgoing, run->packet, i);
-        add_packet(session, &outgoing);
+        add_packet(peer, &outgoing);
         if (sender->transport_cc_id)
-            estimate_sent(&session->estimate, outgoing.stamp.transport_seq,
+            estimate_sent(&peer->estimate, outgoing.stamp.transport_seq,
                           (uint16_t)outgoing.payload_len, now_us);
         sender->octet_count += (uint32_t)outgoing.payload_len;
     }
     sender->packet_count += run->count;
-    session_send_batch(session);
+    peer_send_batch(peer);
 }
 
 /* The RTP time as this viewer gets it. What lies before its live edge is squeezed together, so that
@@ -190,10 +190,9 @@ static uint32_t time_for(struct sender *sender, uint32_t shared)
     return time;
 }
 
-static struct sender *sender_of(struct session *session, const struct packet *packet,
-                                bool is_transcoded)
+static struct sender *sender_of(struct peer *peer, const struct packet *packet, bool is_transcoded)
 {
-    struct sender *senders[] = {&session->video, &session->audio};
+    struct sender *senders[] = {&peer->video, &peer->audio};
 
     for (unsigned i = 0; i < 2; i++)
         if (senders[i]->is_used && senders[i]->track == packet->track &&
@@ -210,7 +209,7 @@ static void note_time(struct sender *sender, const struct packet *packet, uint32
 }
 
 /* Audio is small and is not held up. */
-static void send_audio(struct session *session, struct sender *sender, struct packet *packet)
+static void send_audio(struct peer *peer, struct sender *sender, struct packet *packet)
 {
     struct run run = {.sender = sender,
                       .packet = packet,
@@ -221,46 +220,45 @@ static void send_audio(struct session *session, struct sender *sender, struct pa
     if (!sender->is_live)
         return; /* the past is seen, not heard */
     note_time(sender, packet, run.time);
-    send_run(session, &run);
+    send_run(peer, &run);
 }
 
 /* ---- pacing -----------------------------------------------------------------------------------
  */
 
-static int64_t pace_bps(const struct session *session)
+static int64_t pace_bps(const struct peer *peer)
 {
     int64_t bps;
 
-    if (!session->estimate.has_feedback)
+    if (!peer->estimate.has_feedback)
         return START_BPS;
-    bps = (int64_t)session->estimate.bps * (session->estimate.is_overused ? 3 : 8) / 2;
+    bps = (int64_t)peer->estimate.bps * (peer->estimate.is_overused ? 3 : 8) / 2;
     return bps > LEAST_BPS ? bps : LEAST_BPS;
 }
 
-static void refill(struct session *session)
+static void refill(struct peer *peer)
 {
-    int64_t now_us = loop_now_us(session->instance->env->loop);
-    int64_t gone_us = now_us - session->allowance_us;
+    int64_t now_us = loop_now_us(peer->instance->env->loop);
+    int64_t gone_us = now_us - peer->allowance_us;
 
-    session->allowance_us = now_us;
+    peer->allowance_us = now_us;
     if (gone_us > 1000000)
         gone_us = 1000000;
-    session->allowance_bytes += pace_bps(session) * gone_us / 8 / 1000000;
-    if (session->allowance_bytes > BURST_BYTES)
-        session->allowance_bytes = BURST_BYTES;
+    peer->allowance_bytes += pace_bps(peer) * gone_us / 8 / 1000000;
+    if (peer->allowance_bytes > BURST_BYTES)
+        peer->allowance_bytes = BURST_BYTES;
 }
 
-static bool is_stuffed(const struct session *session)
+static bool is_stuffed(const struct peer *peer)
 {
-    const struct ice_route *to =
-        ice_selected(&session->ice, loop_now_us(session->instance->env->loop));
+    const struct ice_route *to = ice_selected(&peer->ice, loop_now_us(peer->instance->env->loop));
 
     return to && to->tcp && tcp_backlog(to->tcp) > TCP_BACKLOG_BYTES;
 }
 
-static unsigned run_within_allowance(const struct session *session, unsigned left)
+static unsigned run_within_allowance(const struct peer *peer, unsigned left)
 {
-    int64_t packets = session->allowance_bytes / RTP_SEND_MAX_BYTES;
+    int64_t packets = peer->allowance_bytes / RTP_SEND_MAX_BYTES;
 
     if (left > BATCH_PACKETS)
         left = BATCH_PACKETS;
@@ -270,101 +268,101 @@ static unsigned run_within_allowance(const struct session *session, unsigned lef
 /* ---- the cursors ------------------------------------------------------------------------------
  */
 
-static void drop_pending(struct session *session)
+static void drop_pending(struct peer *peer)
 {
-    packet_unref(session->pending);
-    session->pending = NULL;
+    packet_unref(peer->pending);
+    peer->pending = NULL;
 }
 
 /* Sends what of the pending frame may go now. False: the rest has to wait. */
-static bool send_pending(struct session *session)
+static bool send_pending(struct peer *peer)
 {
-    struct packet *packet = session->pending;
-    struct run run = {.sender = &session->video,
+    struct packet *packet = peer->pending;
+    struct run run = {.sender = &peer->video,
                       .packet = packet,
-                      .feed_seq = session->pending_seq,
-                      .time = session->pending_time};
+                      .feed_seq = peer->pending_seq,
+                      .time = peer->pending_time};
 
-    while (session->pending_span < packet->span_count) {
-        run.first = session->pending_span;
-        run.count = run_within_allowance(session, packet->span_count - run.first);
-        if (!run.count || is_stuffed(session))
+    while (peer->pending_span < packet->span_count) {
+        run.first = peer->pending_span;
+        run.count = run_within_allowance(peer, packet->span_count - run.first);
+        if (!run.count || is_stuffed(peer))
             return false;
-        send_run(session, &run);
-        session->pending_span += run.count;
-        session->allowance_bytes -= (int64_t)run.count * RTP_SEND_MAX_BYTES;
+        send_run(peer, &run);
+        peer->pending_span += run.count;
+        peer->allowance_bytes -= (int64_t)run.count * RTP_SEND_MAX_BYTES;
     }
-    note_time(&session->video, packet, session->pending_time);
-    drop_pending(session);
+    note_time(&peer->video, packet, peer->pending_time);
+    drop_pending(peer);
     return true;
 }
 
 /* A viewer whose path is too thin loses whole groups of pictures, and only when a newer one has
  * begun. */
-static void skip_if_late(struct session *session)
+static void skip_if_late(struct peer *peer)
 {
-    struct feed *feed = session->cursor.feed;
+    struct feed *feed = peer->cursor.feed;
     const struct packet *newest = feed ? feed_at(feed, feed_end(feed) - 1) : NULL;
 
-    if (!session->pending || !newest || newest->dts_us - session->pending->dts_us < LAG_US ||
-        feed_newest_key(feed) <= session->pending_seq)
+    if (!peer->pending || !newest || newest->dts_us - peer->pending->dts_us < LAG_US ||
+        feed_newest_key(feed) <= peer->pending_seq)
         return;
-    drop_pending(session);
-    cursor_skip_to_key(&session->cursor);
-    session->numbers.skipped_groups++;
+    drop_pending(peer);
+    cursor_skip_to_key(&peer->cursor);
+    peer->numbers.skipped_groups++;
 }
 
-static void begin_video(struct session *session, struct packet *packet)
+static void begin_video(struct peer *peer, struct packet *packet)
 {
-    session->pending = packet_ref(packet);
-    session->pending_seq = session->cursor.seq - 1;
-    session->pending_span = 0;
-    session->pending_time = time_for(&session->video, packet->rtp_time);
+    peer->pending = packet_ref(packet);
+    peer->pending_seq = peer->cursor.seq - 1;
+    peer->pending_span = 0;
+    peer->pending_time = time_for(&peer->video, packet->rtp_time);
 }
 
-static void take_packet(struct session *session, struct packet *packet)
+static void take_packet(struct peer *peer, struct packet *packet)
 {
-    struct sender *sender = sender_of(session, packet, false);
+    struct sender *sender = sender_of(peer, packet, false);
 
-    if (sender == &session->video)
-        begin_video(session, packet);
+    if (sender == &peer->video)
+        begin_video(peer, packet);
     else if (sender)
-        send_audio(session, sender, packet);
+        send_audio(peer, sender, packet);
 }
 
-static void drain(struct session *session)
+static void drain(struct peer *peer)
 {
     struct packet *packet;
 
-    refill(session);
-    skip_if_late(session);
+    refill(peer);
+    skip_if_late(peer);
     for (;;) {
-        if (session->pending && !send_pending(session)) {
-            loop_timer_start(&session->pace, PACE_US);
+        if (peer->pending && !send_pending(peer)) {
+            loop_timer_start(&peer->pace, PACE_US);
             return;
         }
-        packet = cursor_next(&session->cursor);
+        packet = cursor_next(&peer->cursor);
         if (!packet)
             return;
-        take_packet(session, packet);
+        take_packet(peer, packet);
     }
 }
 
 static void on_ready(struct cursor *cursor)
 {
-    drain(list_entry(cursor, struct session, cursor));
+    drain(list_entry(cursor, struct peer, cursor));
 }
 
 static void on_opus_ready(struct cursor *cursor)
 {
-    struct session *session = list_entry(cursor, struct session, opus_cursor);
+    struct peer *peer = list_entry(cursor, struct peer, opus_cursor);
     struct packet *packet;
 
     while ((packet = cursor_next(cursor)) != NULL) {
-        struct sender *sender = sender_of(session, packet, true);
+        struct sender *sender = sender_of(peer, packet, true);
 
         if (sender)
-            send_audio(session, sender, packet);
+            send_audio(peer, sender, packet);
     }
 }
 
@@ -375,13 +373,13 @@ static void on_end(struct cursor *cursor)
 
 static void on_pace(struct loop_timer *timer)
 {
-    drain(list_entry(timer, struct session, pace));
+    drain(list_entry(timer, struct peer, pace));
 }
 
-void send_resume(struct session *session)
+void send_resume(struct peer *peer)
 {
-    if (session->cursor.feed && session->pending)
-        drain(session);
+    if (peer->cursor.feed && peer->pending)
+        drain(peer);
 }
 
 /* ---- start, stop, again -----------------------------------------------------------------------
@@ -408,68 +406,68 @@ static void keep_records(struct sender *sender)
         sender->records = calloc(VIDEO_RECORDS, sizeof(*sender->records));
 }
 
-void send_init(struct session *session)
+void send_init(struct peer *peer)
 {
-    loop_timer_init(&session->pace, session->instance->env->loop, on_pace);
-    session->cursor = (struct cursor){.on_ready = on_ready, .on_end = on_end};
-    session->opus_cursor = (struct cursor){.on_ready = on_opus_ready, .on_end = on_end};
+    loop_timer_init(&peer->pace, peer->instance->env->loop, on_pace);
+    peer->cursor = (struct cursor){.on_ready = on_ready, .on_end = on_end};
+    peer->opus_cursor = (struct cursor){.on_ready = on_opus_ready, .on_end = on_end};
 }
 
-static int start_opus(struct session *session)
+static int start_opus(struct peer *peer)
 {
-    struct feed *feed = view_feed_use(session->admission.view, PACKET_RTP_OPUS);
+    struct feed *feed = view_feed_use(peer->admission.view, PACKET_RTP_OPUS);
 
     if (!feed)
         return -ENOMEM;
-    session->has_opus_feed = true;
-    find_live_edge(&session->audio, feed);
-    cursor_attach(&session->opus_cursor, feed);
+    peer->has_opus_feed = true;
+    find_live_edge(&peer->audio, feed);
+    cursor_attach(&peer->opus_cursor, feed);
     return 0;
 }
 
-int send_start(struct session *session)
+int send_start(struct peer *peer)
 {
-    struct feed *feed = view_feed_use(session->admission.view, PACKET_RTP);
+    struct feed *feed = view_feed_use(peer->admission.view, PACKET_RTP);
 
     if (!feed)
         return -ENOMEM;
-    session->has_feed = true;
-    session->allowance_us = loop_now_us(session->instance->env->loop);
-    session->allowance_bytes = BURST_BYTES;
-    find_live_edge(&session->video, feed);
-    find_live_edge(&session->audio, feed);
-    keep_records(&session->video);
-    cursor_attach(&session->cursor, feed);
-    return session->audio.is_transcoded ? start_opus(session) : 0;
+    peer->has_feed = true;
+    peer->allowance_us = loop_now_us(peer->instance->env->loop);
+    peer->allowance_bytes = BURST_BYTES;
+    find_live_edge(&peer->video, feed);
+    find_live_edge(&peer->audio, feed);
+    keep_records(&peer->video);
+    cursor_attach(&peer->cursor, feed);
+    return peer->audio.is_transcoded ? start_opus(peer) : 0;
 }
 
-void send_stop(struct session *session)
+void send_stop(struct peer *peer)
 {
-    loop_timer_stop(&session->pace);
-    cursor_detach(&session->cursor);
-    cursor_detach(&session->opus_cursor);
-    drop_pending(session);
-    if (session->has_feed)
-        view_feed_leave(session->admission.view, PACKET_RTP);
-    if (session->has_opus_feed)
-        view_feed_leave(session->admission.view, PACKET_RTP_OPUS);
-    session->has_feed = session->has_opus_feed = false;
+    loop_timer_stop(&peer->pace);
+    cursor_detach(&peer->cursor);
+    cursor_detach(&peer->opus_cursor);
+    drop_pending(peer);
+    if (peer->has_feed)
+        view_feed_leave(peer->admission.view, PACKET_RTP);
+    if (peer->has_opus_feed)
+        view_feed_leave(peer->admission.view, PACKET_RTP_OPUS);
+    peer->has_feed = peer->has_opus_feed = false;
 }
 
 /* The current group of pictures once more, from its key frame on. */
-void send_again_from_key(struct session *session)
+void send_again_from_key(struct peer *peer)
 {
-    struct feed *feed = session->cursor.feed;
-    int64_t now_us = loop_now_us(session->instance->env->loop);
+    struct feed *feed = peer->cursor.feed;
+    int64_t now_us = loop_now_us(peer->instance->env->loop);
 
-    session->numbers.key_wishes++;
-    if (!feed || !session->video.is_used || now_us - session->key_wish_us < KEY_WISH_US)
+    peer->numbers.key_wishes++;
+    if (!feed || !peer->video.is_used || now_us - peer->key_wish_us < KEY_WISH_US)
         return;
-    session->key_wish_us = now_us;
-    drop_pending(session);
-    find_live_edge(&session->video, feed);
-    cursor_detach(&session->cursor);
-    cursor_attach(&session->cursor, feed);
+    peer->key_wish_us = now_us;
+    drop_pending(peer);
+    find_live_edge(&peer->video, feed);
+    cursor_detach(&peer->cursor);
+    cursor_attach(&peer->cursor, feed);
 }
 
 /* Records are in the order of their numbers, around the ring: the newest is record_next - 1. */
@@ -487,26 +485,26 @@ static const struct send_record *record_find(const struct sender *sender, uint16
     return NULL;
 }
 
-static bool may_send_again(struct session *session)
+static bool may_send_again(struct peer *peer)
 {
-    int64_t now_us = loop_now_us(session->instance->env->loop);
+    int64_t now_us = loop_now_us(peer->instance->env->loop);
 
-    if (now_us - session->resend_us >= RESEND_TICK_US) {
-        session->resend_us = now_us;
-        session->resend_allowance = RESENDS_PER_TICK;
+    if (now_us - peer->resend_us >= RESEND_TICK_US) {
+        peer->resend_us = now_us;
+        peer->resend_allowance = RESENDS_PER_TICK;
     }
-    if (!session->resend_allowance)
+    if (!peer->resend_allowance)
         return false;
-    session->resend_allowance--;
+    peer->resend_allowance--;
     return true;
 }
 
 /* In a packet of its own kind (RFC 4588), or else the very same packet. */
-static void resend(struct session *session, struct sender *sender, struct packet *packet,
+static void resend(struct peer *peer, struct sender *sender, struct packet *packet,
                    const struct send_record *record, uint16_t seq)
 {
     unsigned index = (uint16_t)(seq - record->seq);
-    int64_t now_us = loop_now_us(session->instance->env->loop);
+    int64_t now_us = loop_now_us(peer->instance->env->loop);
     struct outgoing outgoing = {
         .sender = sender,
         .head = {.payload_type = sender->payload_type,
@@ -520,28 +518,27 @@ static void resend(struct session *session, struct sender *sender, struct packet
         outgoing.head.payload_type = sender->rtx_payload_type;
         outgoing.head.ssrc = sender->rtx_ssrc;
         outgoing.head.seq = sender->rtx_seq++;
-        outgoing.stamp = (struct stamp){send_time_of(now_us), session->transport_seq++};
+        outgoing.stamp = (struct stamp){send_time_of(now_us), peer->transport_seq++};
         outgoing.has_original = true;
         outgoing.original = seq;
     }
     fill_outgoing(&outgoing, packet, record->first_span + index);
-    batch_reset(&session->instance->batch);
-    add_packet(session, &outgoing);
+    batch_reset(&peer->instance->batch);
+    add_packet(peer, &outgoing);
     if (sender->rtx_ssrc && sender->transport_cc_id)
-        estimate_sent(&session->estimate, outgoing.stamp.transport_seq,
-                      (uint16_t)outgoing.payload_len, now_us);
-    session_send_batch(session);
-    session->numbers.retransmitted++;
+        estimate_sent(&peer->estimate, outgoing.stamp.transport_seq, (uint16_t)outgoing.payload_len,
+                      now_us);
+    peer_send_batch(peer);
+    peer->numbers.retransmitted++;
 }
 
-void send_again(struct session *session, uint32_t ssrc, uint16_t seq)
+void send_again(struct peer *peer, uint32_t ssrc, uint16_t seq)
 {
-    struct sender *sender = &session->video;
+    struct sender *sender = &peer->video;
     const struct send_record *record =
-        ssrc == sender->ssrc && session->cursor.feed ? record_find(sender, seq) : NULL;
-    struct packet *packet = record ? feed_at(session->cursor.feed, record->feed_seq) : NULL;
+        ssrc == sender->ssrc && peer->cursor.feed ? record_find(sender, seq) : NULL;
+    struct packet *packet = record ? feed_at(peer->cursor.feed, record->feed_seq) : NULL;
 
-    if (packet && record->first_span + record->count <= packet->span_count &&
-        may_send_again(session))
-        resend(session, sender, packet, record, seq);
+    if (packet && record->first_span + record->count <= packet->span_count && may_send_again(peer))
+        resend(peer, sender, packet, record, seq);
 }

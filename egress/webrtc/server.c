@@ -10,10 +10,10 @@
 
 #include "base/log.h"
 #include "egress/web.h"
+#include "egress/webrtc/datagram.h"
 #include "egress/webrtc/painter.h"
+#include "egress/webrtc/peer.h"
 #include "egress/webrtc/sctp.h"
-#include "egress/webrtc/session.h"
-#include "egress/webrtc/udp.h"
 #include "egress/webrtc/webrtc.h"
 #include "net/conn.h"
 #include "net/listener.h"
@@ -37,7 +37,7 @@ static struct dtls_identity *identity;
 static struct painter *painter;
 static struct loop_timer sctp_timer;
 
-struct egress_instance *instance_at(unsigned loop_index)
+struct egress_instance *webrtc_instance_at(unsigned loop_index)
 {
     return loop_index < HUBS_MAX ? instances[loop_index] : NULL;
 }
@@ -106,7 +106,7 @@ static void add_address(struct egress_instance *instance, const struct addr *add
 
     if (!https)
         https = option_int(options, "https-port");
-    if (instance->udp)
+    if (instance->udp_count)
         add_candidate(instance, addr, port, false);
     if (instance->listener_count)
         add_candidate(instance, addr, port, true);
@@ -158,32 +158,57 @@ static bool has_public_candidate(const struct egress_instance *instance)
     return false;
 }
 
-/* Named addresses, else public-host's; a host that is only this machine's own name for itself
- * (localhost) gets the interfaces too. */
+static bool is_wildcard(const char *host)
+{
+    return strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+}
+
+/* The addresses that are listened at, if they are named. */
+static bool add_listened(struct egress_instance *instance, uint16_t port)
+{
+    const struct options *options = instance->env->options;
+    size_t count = option_count(options, "listen");
+    bool has_any = false;
+
+    for (size_t i = 0; i < count; i++) {
+        if (is_wildcard(option_item(options, "listen", i)))
+            continue;
+        add_named(instance, option_item(options, "listen", i), port);
+        has_any = true;
+    }
+    return has_any;
+}
+
+/* What public-address names, and else public-host and what is listened at; on a machine that knows
+ * only its own name for itself (localhost), the interfaces' too. */
 static void find_candidates(struct egress_instance *instance, uint16_t port)
 {
     const struct options *options = instance->env->options;
     size_t count = option_count(options, "public-address");
+    bool is_bound;
 
     for (size_t i = 0; i < count; i++)
         add_named(instance, option_item(options, "public-address", i), port);
-    if (!count)
-        add_named(instance, instance->env->public_host, port);
-    if (!has_public_candidate(instance))
+    if (count)
+        return;
+    add_named(instance, instance->env->public_host, port);
+    is_bound = add_listened(instance, port);
+    if (!is_bound && !has_public_candidate(instance))
         add_interfaces(instance, port);
 }
 
 /* ---- sockets ----------------------------------------------------------------------------------
  */
 
-static void on_udp_packet(void *owner, const struct addr *from, uint8_t *bytes, size_t len)
+static void on_udp_packet(void *owner, struct datagrams *datagrams, const struct addr *from,
+                          uint8_t *bytes, size_t len)
 {
-    struct ice_route route = {.remote = *from};
+    struct ice_route route = {.remote = *from, .udp = datagrams};
 
-    session_take_packet(owner, &route, bytes, len);
+    peer_take_packet(owner, &route, bytes, len);
 }
 
-static const struct udp_handler udp_handler = {on_udp_packet};
+static const struct datagrams_handler udp_handler = {on_udp_packet};
 
 static const struct conn_limits accept_limits = {
     .input_bytes = 4096,
@@ -205,18 +230,24 @@ static void on_tcp_accept(void *owner, int fd, const struct addr *peer)
 
 static const struct listener_handler tcp_listener = {on_tcp_accept};
 
-static int listen_tcp(struct egress_instance *instance, const char *host, uint16_t port)
+/* UDP and TCP at one of our addresses. */
+static int open_at(struct egress_instance *instance, const char *host, uint16_t port)
 {
+    struct loop *loop = instance->env->loop;
     struct addr addr;
     int err = addr_parse(&addr, host);
 
-    if (err == 0) {
-        addr_set_port(&addr, port);
-        err = listener_open(&instance->listeners[instance->listener_count], instance->env->loop,
-                            &addr, &tcp_listener, instance);
-    }
-    if (err == -EAFNOSUPPORT)
-        return 0; /* a machine without IPv6 */
+    if (err == 0 && instance->udp_count == LISTENERS_MAX)
+        err = -ERR_TOO_MANY;
+    if (err < 0)
+        return err;
+    addr_set_port(&addr, port);
+    err = datagrams_open(&instance->udp[instance->udp_count], loop, &addr, &udp_handler, instance);
+    if (err < 0)
+        return err;
+    instance->udp_count++;
+    err = listener_open(&instance->listeners[instance->listener_count], loop, &addr, &tcp_listener,
+                        instance);
     if (err == 0)
         instance->listener_count++;
     return err;
@@ -224,12 +255,18 @@ static int listen_tcp(struct egress_instance *instance, const char *host, uint16
 
 static int open_sockets(struct egress_instance *instance, uint16_t port)
 {
-    int err = udp_open(&instance->udp, instance->env->loop, port, &udp_handler, instance);
+    const struct options *options = instance->env->options;
+    size_t count = option_count(options, "listen");
+    int err = 0;
 
-    if (err == 0)
-        err = listen_tcp(instance, "0.0.0.0", port);
-    if (err == 0)
-        err = listen_tcp(instance, "::", port);
+    for (size_t i = 0; i < count && err == 0; i++)
+        err = open_at(instance, option_item(options, "listen", i), port);
+    if (!count)
+        err = open_at(instance, "0.0.0.0", port);
+    if (!count && err == 0)
+        err = open_at(instance, "::", port);
+    if (err == -EAFNOSUPPORT && !count)
+        return 0; /* a machine without IPv6 */
     if (err < 0)
         LOG(LOG_ERROR, "webrtc", NULL, "cannot-listen", KV_I("port", port), KV_ERR(err),
             KV_S("text", err_text(err)));
@@ -244,8 +281,8 @@ static void on_tick(struct loop_timer *timer)
     struct egress_instance *instance = list_entry(timer, struct egress_instance, tick);
     int64_t now_us = loop_now_us(instance->env->loop);
 
-    list_for_each (link, after, &instance->sessions) {
-        session_tick(list_entry(link, struct session, link), now_us);
+    list_for_each (link, after, &instance->peers) {
+        peer_tick(list_entry(link, struct peer, link), now_us);
     }
     snapshot_tick(instance, now_us);
     loop_timer_start(&instance->tick, TICK_US);
@@ -257,13 +294,14 @@ static void webrtc_stop(struct egress_instance *instance)
         return;
     loop_timer_stop(&instance->tick);
     instances[loop_index(instance->env->loop)] = NULL;
-    while (!list_is_empty(&instance->sessions))
-        session_close(list_entry(instance->sessions.next, struct session, link), "stopped");
+    while (!list_is_empty(&instance->peers))
+        peer_close(list_entry(instance->peers.next, struct peer, link), "stopped");
     tcp_close_all(instance);
     snapshot_close_all(instance);
     for (unsigned i = 0; i < instance->listener_count; i++)
         listener_close(instance->listeners[i]);
-    udp_close(instance->udp);
+    for (unsigned i = 0; i < instance->udp_count; i++)
+        datagrams_close(instance->udp[i]);
     map_fini(&instance->by_id);
     map_fini(&instance->by_ufrag);
     map_fini(&instance->by_route);
@@ -307,7 +345,7 @@ static int webrtc_start(struct egress_instance **out, struct egress_env *env)
     if (!instance)
         return -ENOMEM;
     instance->env = env;
-    list_init(&instance->sessions);
+    list_init(&instance->peers);
     list_init(&instance->tcp_links);
     loop_timer_init(&instance->tick, env->loop, on_tick);
     err = open_instance(instance);
@@ -337,7 +375,7 @@ static void webrtc_accept(struct egress_instance *instance, struct conn *conn)
 
 static size_t webrtc_count(const struct egress_instance *instance)
 {
-    return instance->session_count;
+    return instance->peer_count;
 }
 
 static int webrtc_url(const struct egress_env *env, unsigned i, const char *slug,

@@ -7,7 +7,7 @@
 
 #include "egress/web.h"
 #include "egress/webrtc/painter.h"
-#include "egress/webrtc/session.h"
+#include "egress/webrtc/peer.h"
 #include "egress/webrtc/webrtc.h"
 #include "http/router.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "egress/webrtc/session.h"
+#include "egress/webrtc/peer.h"
 #include "net/conn.h"
 
 enum {
@@ -19,7 +19,7 @@ enum {
 struct tcp_link {
     struct conn *conn; /* owned */
     struct egress_instance *instance;
-    struct session *session; /* borrowed; NULL: a stranger */
+    struct peer *peer; /* borrowed; NULL: a stranger */
     struct list link;
     struct loop_task gone;
     bool is_closed;
@@ -55,11 +55,11 @@ static void end(struct tcp_link *link)
         return;
     link->is_closed = true;
     list_remove(&link->link);
-    if (link->session)
-        ice_forget_tcp(&link->session->ice, link);
+    if (link->peer)
+        ice_forget_tcp(&link->peer->ice, link);
     else
         instance->stranger_count--;
-    link->session = NULL;
+    link->peer = NULL;
     link->gone.run = free_link;
     loop_defer(instance->env->loop, &link->gone);
 }
@@ -80,7 +80,7 @@ static bool hand_over(struct tcp_link *link, const uint8_t *frame, size_t frame_
 {
     char ufrag[ICE_UFRAG_TEXT];
     int index = ice_find_ufrag(frame, frame_len, ufrag) ? ice_loop_of(ufrag) : -1;
-    struct egress_instance *to = index >= 0 ? instance_at((unsigned)index) : NULL;
+    struct egress_instance *to = index >= 0 ? webrtc_instance_at((unsigned)index) : NULL;
     struct handover *handover;
 
     if (!to || to == link->instance)
@@ -107,7 +107,7 @@ static void take_frame(struct tcp_link *link, const uint8_t *bytes, size_t len)
     uint8_t copy[PACKET_MAX];
 
     memcpy(copy, bytes, len);
-    session_take_packet(link->instance, &from, copy, len);
+    peer_take_packet(link->instance, &from, copy, len);
 }
 
 static ssize_t on_input(void *owner, struct conn *conn, const uint8_t *bytes, size_t len)
@@ -124,11 +124,11 @@ static ssize_t on_input(void *owner, struct conn *conn, const uint8_t *bytes, si
             return -ERR_TOO_LONG;
         if (len - used - BATCH_FRAMING < frame_len)
             break;
-        if (!link->session && hand_over(link, frame, frame_len, bytes + used, len - used))
+        if (!link->peer && hand_over(link, frame, frame_len, bytes + used, len - used))
             return (ssize_t)len;
         take_frame(link, frame, frame_len);
         used += BATCH_FRAMING + frame_len;
-        if (!link->session && !link->is_closed)
+        if (!link->peer && !link->is_closed)
             return -ERR_DENIED; /* a stranger's first packet must prove who it is */
     }
     return link->is_closed ? (ssize_t)len : (ssize_t)used;
@@ -139,8 +139,8 @@ static void on_drained(void *owner, struct conn *conn)
     struct tcp_link *link = owner;
 
     (void)conn;
-    if (link->session)
-        send_resume(link->session);
+    if (link->peer)
+        send_resume(link->peer);
 }
 
 static void on_closed(void *owner, struct conn *conn, int err)
@@ -186,7 +186,7 @@ void tcp_accept(struct egress_instance *instance, struct conn *conn)
 static void run_handover(struct loop_task *task)
 {
     struct handover *handover = list_entry(task, struct handover, task);
-    struct egress_instance *instance = instance_at(handover->loop);
+    struct egress_instance *instance = webrtc_instance_at(handover->loop);
     struct tcp_link *link = NULL;
     struct conn *conn;
 
@@ -206,16 +206,16 @@ static void run_handover(struct loop_task *task)
     free(handover);
 }
 
-struct session *tcp_session(const struct tcp_link *link)
+struct peer *tcp_peer(const struct tcp_link *link)
 {
-    return link->session;
+    return link->peer;
 }
 
-void tcp_set_session(struct tcp_link *link, struct session *session)
+void tcp_set_peer(struct tcp_link *link, struct peer *peer)
 {
-    if (link->session || link->is_closed)
+    if (link->peer || link->is_closed)
         return;
-    link->session = session;
+    link->peer = peer;
     link->instance->stranger_count--;
     conn_set_deadline(link->conn, 0);
     conn_set_low_latency(link->conn, 64 * 1024);

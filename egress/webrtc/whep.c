@@ -1,4 +1,4 @@
-/* WHEP (draft-ietf-wish-whep): an offer becomes a session, and the session's own address takes
+/* WHEP (draft-ietf-wish-whep): an offer becomes a session, and that session's own address takes
  * PATCH (trickle, ICE restart) and DELETE, from whoever shows the token that it began with. */
 #include <errno.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include "base/random.h"
 #include "crypto/digest.h"
 #include "egress/web.h"
-#include "egress/webrtc/session.h"
+#include "egress/webrtc/peer.h"
 #include "egress/webrtc/webrtc.h"
 #include "http/router.h"
 
@@ -19,20 +19,19 @@ enum {
     LOCATION_TEXT = 256
 };
 
-/* ---- answers that begin a session -------------------------------------------------------------
+/* ---- answers that begin a peer -------------------------------------------------------------
  */
 
-static void finish(struct session *session)
+static void finish(struct peer *peer)
 {
-    session->request = NULL;
-    session_close(session, "refused");
+    peer->request = NULL;
+    peer_close(peer, "refused");
 }
 
-static void refuse_offer(struct session *session, unsigned status, const char *rule,
-                         const char *wrong)
+static void refuse_offer(struct peer *peer, unsigned status, const char *rule, const char *wrong)
 {
-    http_respond_problem(session->request, status, rule, wrong, 0);
-    finish(session);
+    http_respond_problem(peer->request, status, rule, wrong, 0);
+    finish(peer);
 }
 
 static void set_sender(struct sender *sender, const struct offer_media *media,
@@ -57,32 +56,32 @@ static uint32_t random_ssrc(void)
     return (uint32_t)(1 + random_below(UINT32_MAX - 1));
 }
 
-static void take_choices(struct session *session, struct choice choices[OFFER_MEDIA_MAX])
+static void take_choices(struct peer *peer, struct choice choices[OFFER_MEDIA_MAX])
 {
-    for (unsigned i = 0; i < session->offer->media_count; i++) {
-        const struct offer_media *media = &session->offer->media[i];
+    for (unsigned i = 0; i < peer->offer->media_count; i++) {
+        const struct offer_media *media = &peer->offer->media[i];
         struct choice *choice = &choices[i];
 
         if (choice->is_data)
-            session->wants_data = true;
+            peer->wants_data = true;
         if (choice->is_data || choice->track < 0)
             continue;
         choice->ssrc = random_ssrc();
         if (media->kind == OFFER_VIDEO && choice->codec->rtx_payload_type)
             choice->rtx_ssrc = random_ssrc();
-        set_sender(media->kind == OFFER_VIDEO ? &session->video : &session->audio, media, choice);
+        set_sender(media->kind == OFFER_VIDEO ? &peer->video : &peer->audio, media, choice);
     }
 }
 
-static int write_answer(struct session *session, const struct choice *choices, struct buf **body)
+static int write_answer(struct peer *peer, const struct choice *choices, struct buf **body)
 {
-    const struct egress_instance *instance = session->instance;
+    const struct egress_instance *instance = peer->instance;
     const struct answer_terms terms = {
-        .offer = session->offer,
+        .offer = peer->offer,
         .choices = choices,
-        .tracks = session->tracks,
-        .ufrag = session->ice.ufrag,
-        .password = session->ice.password,
+        .tracks = peer->tracks,
+        .ufrag = peer->ice.ufrag,
+        .password = peer->ice.password,
         .fingerprint = dtls_identity_fingerprint(instance->identity),
         .candidates = instance->candidates,
         .candidate_count = instance->candidate_count,
@@ -99,7 +98,7 @@ static int write_answer(struct session *session, const struct choice *choices, s
     return err;
 }
 
-static void send_answer(struct session *session, struct buf *body)
+static void send_answer(struct peer *peer, struct buf *body)
 {
     char location[LOCATION_TEXT], etag[ICE_UFRAG_TEXT + 2];
     const struct http_header headers[] = {
@@ -111,12 +110,12 @@ static void send_answer(struct session *session, struct buf *body)
         {"cache-control", "no-store"},
         {NULL, NULL},
     };
-    struct http_request *request = session->request;
+    struct http_request *request = peer->request;
 
-    snprintf(location, sizeof(location), "/whep/%s/%s/%s", session->slug,
-             session->instance->env->node_id, session->id);
-    snprintf(etag, sizeof(etag), "\"%s\"", session->ice.ufrag);
-    session->request = NULL;
+    snprintf(location, sizeof(location), "/whep/%s/%s/%s", peer->slug, peer->instance->env->node_id,
+             peer->id);
+    snprintf(etag, sizeof(etag), "\"%s\"", peer->ice.ufrag);
+    peer->request = NULL;
     http_respond(request, 201, headers, body);
 }
 
@@ -124,57 +123,57 @@ static const char b_frames[] =
     "The camera sends H.264 with B-frames, which browsers don't play over WebRTC. Set its profile "
     "to Baseline, or its number of B-frames to 0; HLS and RTSP play it as it is.";
 
-static bool has_b_frames(const struct session *session)
+static bool has_b_frames(const struct peer *peer)
 {
-    return session->video.is_used && session->tracks->track[session->video.track].has_b_frames;
+    return peer->video.is_used && peer->tracks->track[peer->video.track].has_b_frames;
 }
 
 /* Admitted, and the camera is live. */
-static void answer_offer(struct session *session)
+static void answer_offer(struct peer *peer)
 {
     struct choice choices[OFFER_MEDIA_MAX];
     const char *wrong = NULL;
     struct buf *body = NULL;
 
-    session->tracks = tracks_ref(session->admission.view->tracks);
-    if (sdp_choose(session->offer, session->tracks, true, choices, &wrong) < 0) {
-        refuse_offer(session, 406, "codec", wrong);
+    peer->tracks = tracks_ref(peer->admission.view->tracks);
+    if (sdp_choose(peer->offer, peer->tracks, true, choices, &wrong) < 0) {
+        refuse_offer(peer, 406, "codec", wrong);
         return;
     }
-    take_choices(session, choices);
-    if (has_b_frames(session)) {
-        refuse_offer(session, 406, "b-frames", b_frames);
+    take_choices(peer, choices);
+    if (has_b_frames(peer)) {
+        refuse_offer(peer, 406, "b-frames", b_frames);
         return;
     }
-    if (session_open(session) < 0 || write_answer(session, choices, &body) < 0) {
-        http_respond_problem(session->request, 503, "memory", "The server is out of memory.", 5);
-        finish(session);
+    if (peer_open(peer) < 0 || write_answer(peer, choices, &body) < 0) {
+        http_respond_problem(peer->request, 503, "memory", "The server is out of memory.", 5);
+        finish(peer);
         return;
     }
-    send_answer(session, body);
+    send_answer(peer, body);
     buf_unref(body);
-    free(session->offer); /* its work is done, and it is large */
-    session->offer = NULL;
+    free(peer->offer); /* its work is done, and it is large */
+    peer->offer = NULL;
 }
 
 static void on_verdict(struct admission *admission, enum verdict verdict)
 {
-    struct session *session = list_entry(admission, struct session, admission);
+    struct peer *peer = list_entry(admission, struct peer, admission);
 
     if (verdict == VERDICT_ALLOW && !admission->view->tracks)
         verdict = VERDICT_AWAY;
-    web_allow_origin(session->request, admission->origins);
+    web_allow_origin(peer->request, admission->origins);
     if (verdict == VERDICT_ALLOW) {
-        answer_offer(session);
+        answer_offer(peer);
         return;
     }
-    web_refuse(session->request, admission, verdict);
-    finish(session);
+    web_refuse(peer->request, admission, verdict);
+    finish(peer);
 }
 
 static void on_revoked(struct admission *admission, const char *reason)
 {
-    session_close(list_entry(admission, struct session, admission), reason);
+    peer_close(list_entry(admission, struct peer, admission), reason);
 }
 
 static void on_request_gone(void *owner)
@@ -194,69 +193,69 @@ static bool has_type(struct http_request *request, const char *type)
            (header[len] == '\0' || header[len] == ';' || header[len] == ' ');
 }
 
-static int parse_offer(struct session *session, const char **wrong)
+static int parse_offer(struct peer *peer, const char **wrong)
 {
-    const struct buf *body = http_body(session->request);
+    const struct buf *body = http_body(peer->request);
 
     *wrong = "The request has no body: an SDP offer is wanted.";
     if (!body)
         return -ERR_PROTOCOL;
-    session->offer = malloc(sizeof(*session->offer));
+    peer->offer = malloc(sizeof(*peer->offer));
     *wrong = "The server is out of memory.";
-    if (!session->offer)
+    if (!peer->offer)
         return -ENOMEM;
-    return offer_parse(session->offer, (const char *)body->bytes, body->len, wrong);
+    return offer_parse(peer->offer, (const char *)body->bytes, body->len, wrong);
 }
 
-static void ask(struct session *session, const char *token)
+static void ask(struct peer *peer, const char *token)
 {
-    struct http_request *request = session->request;
-    struct egress_env *env = session->instance->env;
+    struct http_request *request = peer->request;
+    struct egress_env *env = peer->instance->env;
 
-    session->admission = (struct admission){.egress = &egress_webrtc,
-                                            .slug = session->slug,
-                                            .token = token,
-                                            .origin = http_header(request, "origin"),
-                                            .peer = *http_peer(request),
-                                            .may_wait = true,
-                                            .on_verdict = on_verdict,
-                                            .on_revoked = on_revoked};
-    env->admit(env, &session->admission);
-    if (session->request)
-        http_on_gone(request, on_request_gone, session);
+    peer->admission = (struct admission){.egress = &egress_webrtc,
+                                         .slug = peer->slug,
+                                         .token = token,
+                                         .origin = http_header(request, "origin"),
+                                         .peer = *http_peer(request),
+                                         .may_wait = true,
+                                         .on_verdict = on_verdict,
+                                         .on_revoked = on_revoked};
+    env->admit(env, &peer->admission);
+    if (peer->request)
+        http_on_gone(request, on_request_gone, peer);
 }
 
-/* A new session with its offer parsed, or NULL: the request was answered. */
-static struct session *session_for(struct egress_instance *instance, struct http_request *request)
+/* A new peer with its offer parsed, or NULL: the request was answered. */
+static struct peer *peer_for(struct egress_instance *instance, struct http_request *request)
 {
     const char *slug = http_path_value(request, "slug"), *wrong;
-    struct session *session = instance->is_draining ? NULL : session_new(instance);
+    struct peer *peer = instance->is_draining ? NULL : peer_new(instance);
     int err;
 
-    if (!session) {
+    if (!peer) {
         web_allow_origin(request, "");
         http_respond_problem(request, 503, "overloaded",
                              "The server takes no more viewers at the moment.", 5);
         return NULL;
     }
-    session->request = request;
-    err = parse_offer(session, &wrong);
+    peer->request = request;
+    err = parse_offer(peer, &wrong);
     if (err == 0 && strlen(slug) >= SLUG_MAX) {
         err = -ERR_TOO_LONG;
         wrong = "No stream has such a long name.";
     }
     if (err == 0) {
-        snprintf(session->slug, sizeof(session->slug), "%s", slug);
-        return session;
+        snprintf(peer->slug, sizeof(peer->slug), "%s", slug);
+        return peer;
     }
     web_allow_origin(request, "");
-    refuse_offer(session, err == -ENOMEM ? 503 : 400, "offer", wrong);
+    refuse_offer(peer, err == -ENOMEM ? 503 : 400, "offer", wrong);
     return NULL;
 }
 
 static void post_offer(void *owner, struct http_request *request)
 {
-    struct session *session;
+    struct peer *peer;
     char token[TOKEN_TEXT];
 
     if (!has_type(request, "application/sdp")) {
@@ -264,18 +263,18 @@ static void post_offer(void *owner, struct http_request *request)
         http_respond_problem(request, 415, "type", "An offer is application/sdp.", 0);
         return;
     }
-    session = session_for(owner, request);
-    if (!session)
+    peer = peer_for(owner, request);
+    if (!peer)
         return;
     web_find_token(request, token);
-    if (sha256_make(token, strlen(token), session->token_digest) < 0)
-        refuse_offer(session, 503, "memory", "The server is out of memory.");
+    if (sha256_make(token, strlen(token), peer->token_digest) < 0)
+        refuse_offer(peer, 503, "memory", "The server is out of memory.");
     else
-        ask(session, token);
+        ask(peer, token);
     explicit_bzero(token, sizeof(token));
 }
 
-/* ---- errands: PATCH and DELETE, on the loop where the session lives -----------------------------
+/* ---- errands: PATCH and DELETE, on the loop where the peer lives -----------------------------
  */
 
 struct errand {
@@ -283,7 +282,7 @@ struct errand {
     struct http_request *request; /* borrowed; NULL once its peer is gone; the asking loop's */
     struct egress_instance *from, *to;
     bool is_delete;
-    char id[SESSION_ID];
+    char id[PEER_ID];
     uint8_t token_digest[TOKEN_DIGEST];
     struct buf *body;   /* owned reference: the fragment */
     struct buf *answer; /* owned: of an ICE restart */
@@ -300,61 +299,61 @@ static void errand_refuse(struct errand *errand, unsigned status, const char *ru
     errand->detail = detail;
 }
 
-static void write_restart(struct errand *errand, const struct session *session)
+static void write_restart(struct errand *errand, const struct peer *peer)
 {
     struct writer text;
 
     writer_init(&text, FRAGMENT_MAX_BYTES);
-    writer_printf(&text, "a=ice-lite\r\na=ice-ufrag:%s\r\na=ice-pwd:%s\r\n", session->ice.ufrag,
-                  session->ice.password);
+    writer_printf(&text, "a=ice-lite\r\na=ice-ufrag:%s\r\na=ice-pwd:%s\r\n", peer->ice.ufrag,
+                  peer->ice.password);
     if (writer_to_buf(&text, &errand->answer) < 0)
         errand_refuse(errand, 503, "memory", "The server is out of memory.");
     else
         errand->status = 200;
     writer_fini(&text);
-    snprintf(errand->etag, sizeof(errand->etag), "\"%s\"", session->ice.ufrag);
+    snprintf(errand->etag, sizeof(errand->etag), "\"%s\"", peer->ice.ufrag);
 }
 
-static void restart_ice(struct errand *errand, struct session *session, const char *remote_ufrag)
+static void restart_ice(struct errand *errand, struct peer *peer, const char *remote_ufrag)
 {
-    struct egress_instance *instance = session->instance;
+    struct egress_instance *instance = peer->instance;
     int err;
 
-    map_remove(&instance->by_ufrag, &session->by_ufrag);
-    err = ice_restart(&session->ice, loop_index(instance->env->loop), remote_ufrag);
-    map_insert(&instance->by_ufrag, &session->by_ufrag, session->ice.ufrag);
+    map_remove(&instance->by_ufrag, &peer->by_ufrag);
+    err = ice_restart(&peer->ice, loop_index(instance->env->loop), remote_ufrag);
+    map_insert(&instance->by_ufrag, &peer->by_ufrag, peer->ice.ufrag);
     if (err < 0)
         errand_refuse(errand, 503, "memory", "The server is out of memory.");
     else
-        write_restart(errand, session);
+        write_restart(errand, peer);
 }
 
-static void patch(struct errand *errand, struct session *session)
+static void patch(struct errand *errand, struct peer *peer)
 {
     struct fragment fragment;
 
     if (!errand->body ||
         fragment_parse(&fragment, (const char *)errand->body->bytes, errand->body->len) < 0)
         errand_refuse(errand, 400, "fragment", "The body is not an SDP fragment (RFC 8840).");
-    else if (*fragment.ufrag && strcmp(fragment.ufrag, session->ice.remote_ufrag) != 0)
-        restart_ice(errand, session, fragment.ufrag);
+    else if (*fragment.ufrag && strcmp(fragment.ufrag, peer->ice.remote_ufrag) != 0)
+        restart_ice(errand, peer, fragment.ufrag);
     else
         errand->status = 204; /* candidates are of no use to an ICE-lite server */
 }
 
 static void errand_work(struct errand *errand)
 {
-    struct session *session = session_find(errand->to, errand->id);
+    struct peer *peer = peer_find(errand->to, errand->id);
 
-    if (!session || session->state == SESSION_CLOSED) {
+    if (!peer || peer->state == PEER_CLOSED) {
         errand_refuse(errand, 404, "session", "There is no such session, or it has ended.");
-    } else if (!secret_is_equal(session->token_digest, errand->token_digest, TOKEN_DIGEST)) {
-        errand_refuse(errand, 403, "token", "This is not the token that the session began with.");
+    } else if (!secret_is_equal(peer->token_digest, errand->token_digest, TOKEN_DIGEST)) {
+        errand_refuse(errand, 403, "token", "This is not the token that the peer began with.");
     } else if (errand->is_delete) {
-        session_close(session, "deleted");
+        peer_close(peer, "deleted");
         errand->status = 200;
     } else {
-        patch(errand, session);
+        patch(errand, peer);
     }
 }
 
@@ -435,7 +434,7 @@ static void go(struct egress_instance *instance, struct http_request *request)
         http_respond_problem(request, 503, "memory", "The server is out of memory.", 5);
         return;
     }
-    errand->to = index >= 0 ? instance_at((unsigned)index) : NULL;
+    errand->to = index >= 0 ? webrtc_instance_at((unsigned)index) : NULL;
     if (!errand->to || strcmp(http_path_value(request, "node"), instance->env->node_id) != 0) {
         errand_refuse(errand, 404, "session", "There is no such session, or it has ended.");
         errand_answer(errand);

@@ -15,7 +15,8 @@ import time
 import urllib.parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-STANDARD_PORTS = {"https": 8443, "http": 8080, "rtsp": 8554, "rtsps": 8322}
+STANDARD_PORTS = {"https": 8443, "http": 8080, "rtsp": 8554, "rtsps": 8322, "webrtc": 8189}
+PORTS_NEEDED = {"webrtc": os.cpu_count() or 1}  # one a worker
 PR_SET_PDEATHSIG = 1
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:")
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -50,13 +51,17 @@ def is_port_free(port):
     return True
 
 
-def free_port(wanted=0, taken=()):
-    """wanted if it is free, else any: below the range that outgoing connections take theirs from."""
-    if wanted and wanted not in taken and is_port_free(wanted):
+def free_port(wanted=0, taken=(), count=1):
+    """wanted if it is free, else any: below the range that outgoing connections take theirs from.
+    With a count, so many after each other."""
+    def fits(port):
+        return all(at not in taken and is_port_free(at) for at in range(port, port + count))
+
+    if wanted and fits(wanted):
         return wanted
     start = 20000 + (os.getpid() * 37) % 10000
     for port in range(start, start + 2000):
-        if port not in taken and is_port_free(port):
+        if fits(port):
             return port
     raise Failure("no free port")
 
@@ -65,7 +70,7 @@ def free_ports(wanted=None):
     """{"https": port, …}; wanted gives the ports to prefer."""
     ports = {}
     for name in STANDARD_PORTS:
-        ports[name] = free_port((wanted or {}).get(name, 0), ports.values())
+        ports[name] = free_port((wanted or {}).get(name, 0), ports.values(), PORTS_NEEDED.get(name, 1))
     return ports
 
 

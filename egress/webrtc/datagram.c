@@ -1,4 +1,4 @@
-#include "egress/webrtc/udp.h"
+#include "egress/webrtc/datagram.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -21,11 +21,10 @@ enum {
     BUFFER_BYTES = 4 * 1024 * 1024
 };
 
-struct udp {
+struct datagrams {
     struct loop_io io; /* first: an io's udp */
-    const struct udp_handler *handler;
+    const struct datagrams_handler *handler;
     void *owner;
-    bool is_ipv4;      /* the socket knows no IPv6 */
     bool has_segments; /* until the kernel refuses UDP_SEGMENT */
     struct mmsghdr messages[READ_PACKETS];
     struct iovec pieces[READ_PACKETS];
@@ -33,24 +32,20 @@ struct udp {
     uint8_t room[READ_PACKETS][READ_ROOM];
 };
 
-static int bind_socket(int family, uint16_t port)
+static int bind_socket(const struct addr *local)
 {
+    int family = local->storage.ss_family, only = 1, room = BUFFER_BYTES, err;
     int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int off = 0, room = BUFFER_BYTES, err;
-    struct sockaddr_in6 any6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-    struct sockaddr_in any4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-    struct sockaddr *name =
-        family == AF_INET6 ? (struct sockaddr *)&any6 : (struct sockaddr *)&any4;
 
     if (fd < 0)
         return -errno;
     if (family == AF_INET6)
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
-    if (bind(fd, name, family == AF_INET6 ? sizeof(any6) : sizeof(any4)) == 0)
+    if (bind(fd, (const struct sockaddr *)&local->storage, local->len) == 0)
         return fd;
-    err = -errno;
+    err = errno == EADDRNOTAVAIL && family == AF_INET6 ? -EAFNOSUPPORT : -errno;
     close(fd);
     return err;
 }
@@ -63,7 +58,7 @@ static struct addr addr_of(const struct sockaddr_storage *name, socklen_t len)
 }
 
 /* How many came. */
-static int read_some(struct udp *udp)
+static int read_some(struct datagrams *udp)
 {
     int count;
 
@@ -73,14 +68,14 @@ static int read_some(struct udp *udp)
     for (int i = 0; i < count; i++) {
         struct addr from = addr_of(&udp->names[i], udp->messages[i].msg_hdr.msg_namelen);
 
-        udp->handler->on_packet(udp->owner, &from, udp->room[i], udp->messages[i].msg_len);
+        udp->handler->on_packet(udp->owner, udp, &from, udp->room[i], udp->messages[i].msg_len);
     }
     return count;
 }
 
 static void on_readable(struct loop_io *io, unsigned events)
 {
-    struct udp *udp = (struct udp *)(void *)io;
+    struct datagrams *udp = (struct datagrams *)(void *)io;
 
     (void)events;
     for (unsigned i = 0; i < READS_PER_TURN; i++)
@@ -88,19 +83,15 @@ static void on_readable(struct loop_io *io, unsigned events)
             return;
 }
 
-int udp_open(struct udp **out, struct loop *loop, uint16_t port, const struct udp_handler *handler,
-             void *owner)
+int datagrams_open(struct datagrams **out, struct loop *loop, const struct addr *local,
+                   const struct datagrams_handler *handler, void *owner)
 {
-    struct udp *udp = calloc(1, sizeof(*udp));
+    struct datagrams *udp = calloc(1, sizeof(*udp));
     int fd;
 
     if (!udp)
         return -ENOMEM;
-    fd = bind_socket(AF_INET6, port);
-    if (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL) {
-        udp->is_ipv4 = true;
-        fd = bind_socket(AF_INET, port);
-    }
+    fd = bind_socket(local);
     if (fd < 0) {
         free(udp);
         return fd;
@@ -119,7 +110,7 @@ int udp_open(struct udp **out, struct loop *loop, uint16_t port, const struct ud
     return 0;
 }
 
-void udp_close(struct udp *udp)
+void datagrams_close(struct datagrams *udp)
 {
     if (!udp)
         return;
@@ -128,39 +119,17 @@ void udp_close(struct udp *udp)
     free(udp);
 }
 
-/* The address as the socket's family writes it. Returns its length, 0: it can't be reached. */
-static socklen_t name_of(const struct udp *udp, const struct addr *addr,
-                         struct sockaddr_storage *out)
+void datagrams_send(struct datagrams *udp, const struct addr *to, const void *bytes, size_t len)
 {
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&addr->storage;
-    struct sockaddr_in6 mapped = {.sin6_family = AF_INET6};
-
-    if (udp->is_ipv4 || addr->storage.ss_family == AF_INET6) {
-        memcpy(out, &addr->storage, sizeof(*out));
-        return udp->is_ipv4 == (addr->storage.ss_family == AF_INET) ? addr->len : 0;
-    }
-    mapped.sin6_port = v4->sin_port;
-    mapped.sin6_addr.s6_addr[10] = 0xff;
-    mapped.sin6_addr.s6_addr[11] = 0xff;
-    memcpy(mapped.sin6_addr.s6_addr + 12, &v4->sin_addr, 4);
-    memcpy(out, &mapped, sizeof(mapped));
-    return sizeof(mapped);
-}
-
-void udp_send(struct udp *udp, const struct addr *to, const void *bytes, size_t len)
-{
-    struct sockaddr_storage name;
-    socklen_t name_len = name_of(udp, to, &name);
-
-    if (name_len &&
-        sendto(udp->io.fd, bytes, len, MSG_NOSIGNAL, (struct sockaddr *)&name, name_len) < 0)
+    if (sendto(udp->io.fd, bytes, len, MSG_NOSIGNAL, (const struct sockaddr *)&to->storage,
+               to->len) < 0)
         return; /* as UDP is */
 }
 
 /* One sendmsg for count packets, all of the first one's length but the last, which may be
  * shorter. */
-static ssize_t send_run(const struct udp *udp, struct msghdr *message, const struct batch *batch,
-                        unsigned first, unsigned count)
+static ssize_t send_run(const struct datagrams *udp, struct msghdr *message,
+                        const struct batch *batch, unsigned first, unsigned count)
 {
     struct iovec pieces[BATCH_PACKETS];
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(uint16_t))] = {0};
@@ -195,13 +164,13 @@ static unsigned run_length(const struct batch *batch, unsigned first)
     return count;
 }
 
-void udp_send_batch(struct udp *udp, const struct addr *to, const struct batch *batch)
+void datagrams_send_batch(struct datagrams *udp, const struct addr *to, const struct batch *batch)
 {
-    struct sockaddr_storage name;
-    struct msghdr message = {.msg_name = &name, .msg_namelen = name_of(udp, to, &name)};
+    struct addr name = *to; /* msghdr's pointers are not const */
+    struct msghdr message = {.msg_name = &name.storage, .msg_namelen = name.len};
     unsigned first = 0;
 
-    while (message.msg_namelen && first < batch->count) {
+    while (first < batch->count) {
         unsigned count = udp->has_segments ? run_length(batch, first) : 1;
         ssize_t sent = send_run(udp, &message, batch, first, count);
 

@@ -1,4 +1,4 @@
-/* egress/webrtc/session.h: viewers and what they share on one loop; private to egress/webrtc/. */
+/* egress/webrtc/peer.h: viewers and what they share on one loop; private to egress/webrtc/. */
 #pragma once
 
 #include "base/map.h"
@@ -14,11 +14,11 @@ struct listener;
 struct painter;
 struct sctp;
 struct tcp_link;
-struct udp;
+struct datagrams;
 
 enum {
-    SESSION_ID = 35, /* two digits of the loop, 128 random bits, NUL */
-    SESSIONS_MAX = 20000,
+    PEER_ID = 35, /* two digits of the loop, 128 random bits, NUL */
+    PEERS_MAX = 20000,
     TOKEN_DIGEST = 32,
     ROUTE_KEY = 40,
     VIDEO_RECORDS = 256,
@@ -29,28 +29,29 @@ enum {
 struct egress_instance {
     struct egress_env *env;               /* borrowed */
     const struct dtls_identity *identity; /* borrowed: the process's */
-    struct udp *udp;                      /* owned; NULL where UDP is switched off */
+    struct datagrams *udp[LISTENERS_MAX]; /* owned; none where UDP is switched off */
+    unsigned udp_count;
     struct listener *listeners[LISTENERS_MAX];
     unsigned listener_count;
     struct answer_candidate candidates[ANSWER_CANDIDATES_MAX];
     unsigned candidate_count;
-    struct map by_id, by_ufrag, by_route; /* sessions, and the addresses proved to be theirs */
+    struct map by_id, by_ufrag, by_route; /* peers, and the addresses proved to be theirs */
     struct painter *painter;              /* borrowed: the process's */
     struct map shots;                     /* of snapshot.c, by slug */
     size_t asker_count;
-    struct list sessions, tcp_links;
-    size_t session_count, stranger_count; /* stranger: a TCP connection that has no session yet */
+    struct list peers, tcp_links;
+    size_t peer_count, stranger_count; /* stranger: a TCP connection that has no peer yet */
     struct loop_timer tick;
     struct batch batch; /* what is being sent now */
     uint64_t dropped;   /* packets of strangers, and what was not authentic */
     bool is_draining;
 };
 
-/* An address proved to be a viewer's; UDP only, a TCP connection knows its session. */
-struct session_route {
+/* An address proved to be a viewer's; UDP only, a TCP connection knows its peer. */
+struct peer_route {
     struct map_node node;
     char key[ROUTE_KEY];
-    struct session *session;
+    struct peer *peer;
     bool is_used;
 };
 
@@ -79,29 +80,29 @@ struct sender {
     unsigned record_next;
 };
 
-enum session_state {
-    SESSION_ASKING,     /* the offer waits for its admission */
-    SESSION_CONNECTING, /* answered; ICE and DTLS are under way */
-    SESSION_PLAYING,
-    SESSION_CLOSED
+enum peer_state {
+    PEER_ASKING,     /* the offer waits for its admission */
+    PEER_CONNECTING, /* answered; ICE and DTLS are under way */
+    PEER_PLAYING,
+    PEER_CLOSED
 };
 
-struct session_numbers {
+struct peer_numbers {
     int64_t round_trip_us; /* -1: unknown */
     uint32_t jitter_us, lost;
     uint64_t retransmitted, key_wishes, skipped_groups;
 };
 
-struct session {
-    struct list link;                 /* on the instance's sessions */
+struct peer {
+    struct list link;                 /* on the instance's peers */
     struct egress_instance *instance; /* borrowed */
-    enum session_state state;
+    enum peer_state state;
     struct loop_task gone;
     struct loop_task ending; /* closes after the turn: what its own parts ask for */
     bool is_ending;
     int end_reason;
 
-    char id[SESSION_ID];
+    char id[PEER_ID];
     char slug[SLUG_MAX];
     uint8_t token_digest[TOKEN_DIGEST]; /* who may change or end it */
     struct map_node by_id, by_ufrag;
@@ -112,7 +113,7 @@ struct session {
     struct view_watch watch;
 
     struct ice ice;
-    struct session_route routes[ICE_PATHS_MAX];
+    struct peer_route routes[ICE_PATHS_MAX];
     struct dtls *dtls;      /* owned */
     struct srtp_pair *srtp; /* owned; NULL before the handshake */
     struct sctp *sctp;      /* owned; NULL without a data channel */
@@ -133,46 +134,46 @@ struct session {
     int64_t key_wish_us, resend_us, news_us;
     unsigned resend_allowance;
     struct estimate estimate;
-    struct session_numbers numbers;
+    struct peer_numbers numbers;
 };
 
-/* egress/webrtc/session.c */
-struct session *session_new(struct egress_instance *instance) MUST_CHECK;
-int session_open(struct session *session) MUST_CHECK; /* credentials, DTLS; found by id and ufrag */
-void session_close(struct session *session, const char *reason);
-void session_end_later(struct session *session, int err);
-struct session *session_find(struct egress_instance *instance, const char *id);
-void session_tick(struct session *session, int64_t now_us);
+/* egress/webrtc/peer.c */
+struct peer *peer_new(struct egress_instance *instance) MUST_CHECK;
+int peer_open(struct peer *peer) MUST_CHECK; /* credentials, DTLS; found by id and ufrag */
+void peer_close(struct peer *peer, const char *reason);
+void peer_end_later(struct peer *peer, int err);
+struct peer *peer_find(struct egress_instance *instance, const char *id);
+void peer_tick(struct peer *peer, int64_t now_us);
 
 /* A packet of a viewer's, or of a stranger's, came by that way; bytes are changed in place. */
-void session_take_packet(struct egress_instance *instance, const struct ice_route *from,
-                         uint8_t *bytes, size_t len);
+void peer_take_packet(struct egress_instance *instance, const struct ice_route *from,
+                      uint8_t *bytes, size_t len);
 /* To where the viewer is now; lost while that is nowhere. */
-void session_send(struct session *session, const void *bytes, size_t len);
-void session_send_batch(struct session *session);
+void peer_send(struct peer *peer, const void *bytes, size_t len);
+void peer_send_batch(struct peer *peer);
 
 /* egress/webrtc/send.c: from the shared feeds to this viewer. */
-void send_init(struct session *session);
-int send_start(struct session *session) MUST_CHECK;
-void send_stop(struct session *session);
-void send_resume(struct session *session);
-void send_again_from_key(struct session *session);
-void send_again(struct session *session, uint32_t ssrc, uint16_t seq);
+void send_init(struct peer *peer);
+int send_start(struct peer *peer) MUST_CHECK;
+void send_stop(struct peer *peer);
+void send_resume(struct peer *peer);
+void send_again_from_key(struct peer *peer);
+void send_again(struct peer *peer, uint32_t ssrc, uint16_t seq);
 
 /* egress/webrtc/report.c: RTCP both ways. */
-void report_send(struct session *session);
-void report_take(struct session *session, uint8_t *bytes, size_t len);
+void peer_report_send(struct peer *peer);
+void peer_report_take(struct peer *peer, uint8_t *bytes, size_t len);
 
 /* egress/webrtc/channel.c: the data channel's news. */
-void channel_open(struct session *session, uint16_t port);
-void channel_tick(struct session *session);
+void channel_open(struct peer *peer, uint16_t port);
+void channel_tick(struct peer *peer);
 
 /* egress/webrtc/tcp.c */
 void tcp_accept(struct egress_instance *instance, struct conn *conn);
 void tcp_close_all(struct egress_instance *instance);
 void tcp_close(struct tcp_link *link);
-struct session *tcp_session(const struct tcp_link *link);
-void tcp_set_session(struct tcp_link *link, struct session *session);
+struct peer *tcp_peer(const struct tcp_link *link);
+void tcp_set_peer(struct tcp_link *link, struct peer *peer);
 void tcp_send(struct tcp_link *link, const void *bytes, size_t len); /* one packet */
 void tcp_send_framed(struct tcp_link *link, const void *bytes, size_t len);
 size_t tcp_backlog(const struct tcp_link *link);
@@ -186,4 +187,4 @@ void snapshot_tick(struct egress_instance *instance, int64_t now_us);
 void snapshot_close_all(struct egress_instance *instance);
 
 /* egress/webrtc/server.c: the instance of the loop with that index, or NULL. */
-struct egress_instance *instance_at(unsigned loop_index);
+struct egress_instance *webrtc_instance_at(unsigned loop_index);
