@@ -13,3 +13,4 @@ SRC_egress += egress/webrtc/srtp.c egress/webrtc/tcp.c egress/webrtc/datagram.c 
 SRC_egress += egress/webrtc/painter.c egress/webrtc/snapshot.c
 SRC_egress += egress/webrtc/sdp_answer.c egress/webrtc/sdp_choose.c egress/webrtc/sdp_offer.c
 SRC_egress += egress/webrtc/ice.c
+SRC_egress += egress/webrtc/stubs_tmp.c

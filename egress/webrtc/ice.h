@@ -28,6 +28,7 @@ enum {
 struct ice_route {
     struct addr remote;
     void *tcp; /* the connection, borrowed; NULL: UDP */
+    void *udp; /* the socket that it came by, borrowed; NULL: TCP */
 };
 
 struct ice_path {

@@ -8,9 +8,9 @@
 #include "egress/webrtc/estimate.h"
 #include "egress/webrtc/ice.h"
 #include "media/feed.h"
+#include "net/listener.h"
 
 struct http_request;
-struct listener;
 struct painter;
 struct sctp;
 struct tcp_link;
@@ -22,17 +22,16 @@ enum {
     TOKEN_DIGEST = 32,
     ROUTE_KEY = 40,
     VIDEO_RECORDS = 256,
-    LISTENERS_MAX = 8
+    SOCKETS_MAX = 16
 };
 
 /* All viewers of this protocol on one loop. */
 struct egress_instance {
     struct egress_env *env;               /* borrowed */
     const struct dtls_identity *identity; /* borrowed: the process's */
-    struct datagrams *udp[LISTENERS_MAX]; /* owned; none where UDP is switched off */
+    struct datagrams *udp[SOCKETS_MAX];   /* owned; none where UDP is switched off */
     unsigned udp_count;
-    struct listener *listeners[LISTENERS_MAX];
-    unsigned listener_count;
+    struct listener_list listeners;
     struct answer_candidate candidates[ANSWER_CANDIDATES_MAX];
     unsigned candidate_count;
     struct map by_id, by_ufrag, by_route; /* peers, and the addresses proved to be theirs */

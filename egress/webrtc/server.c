@@ -108,7 +108,7 @@ static void add_address(struct egress_instance *instance, const struct addr *add
         https = option_int(options, "https-port");
     if (instance->udp_count)
         add_candidate(instance, addr, port, false);
-    if (instance->listener_count)
+    if (instance->listeners.count)
         add_candidate(instance, addr, port, true);
     add_candidate(instance, addr, (uint16_t)https, true);
 }
@@ -230,41 +230,36 @@ static void on_tcp_accept(void *owner, int fd, const struct addr *peer)
 
 static const struct listener_handler tcp_listener = {on_tcp_accept};
 
-/* UDP and TCP at one of our addresses. */
-static int open_at(struct egress_instance *instance, const char *host, uint16_t port)
+static int open_udp_at(struct egress_instance *instance, const char *host, uint16_t port)
 {
-    struct loop *loop = instance->env->loop;
     struct addr addr;
     int err = addr_parse(&addr, host);
 
-    if (err == 0 && instance->udp_count == LISTENERS_MAX)
+    if (err == 0 && instance->udp_count == SOCKETS_MAX)
         err = -ERR_TOO_MANY;
     if (err < 0)
         return err;
     addr_set_port(&addr, port);
-    err = datagrams_open(&instance->udp[instance->udp_count], loop, &addr, &udp_handler, instance);
-    if (err < 0)
-        return err;
-    instance->udp_count++;
-    err = listener_open(&instance->listeners[instance->listener_count], loop, &addr, &tcp_listener,
-                        instance);
+    err = datagrams_open(&instance->udp[instance->udp_count], instance->env->loop, &addr,
+                         &udp_handler, instance);
     if (err == 0)
-        instance->listener_count++;
+        instance->udp_count++;
     return err;
 }
 
-static int open_sockets(struct egress_instance *instance, uint16_t port)
+/* The same addresses as listener_list_open's. */
+static int open_udp(struct egress_instance *instance, uint16_t port)
 {
     const struct options *options = instance->env->options;
     size_t count = option_count(options, "listen");
     int err = 0;
 
     for (size_t i = 0; i < count && err == 0; i++)
-        err = open_at(instance, option_item(options, "listen", i), port);
+        err = open_udp_at(instance, option_item(options, "listen", i), port);
     if (!count)
-        err = open_at(instance, "0.0.0.0", port);
+        err = open_udp_at(instance, "0.0.0.0", port);
     if (!count && err == 0)
-        err = open_at(instance, "::", port);
+        err = open_udp_at(instance, "::", port);
     if (err == -EAFNOSUPPORT && !count)
         return 0; /* a machine without IPv6 */
     if (err < 0)
@@ -298,8 +293,7 @@ static void webrtc_stop(struct egress_instance *instance)
         peer_close(list_entry(instance->peers.next, struct peer, link), "stopped");
     tcp_close_all(instance);
     snapshot_close_all(instance);
-    for (unsigned i = 0; i < instance->listener_count; i++)
-        listener_close(instance->listeners[i]);
+    listener_list_close(&instance->listeners);
     for (unsigned i = 0; i < instance->udp_count; i++)
         datagrams_close(instance->udp[i]);
     map_fini(&instance->by_id);
@@ -327,7 +321,9 @@ static int open_instance(struct egress_instance *instance)
     if (err == 0)
         err = map_init(&instance->shots);
     if (err == 0 && port)
-        err = open_sockets(instance, port);
+        err = open_udp(instance, port);
+    if (err == 0)
+        err = listener_list_open(&instance->listeners, port, &tcp_listener);
     if (err == 0)
         err = whep_add(instance);
     if (err == 0)
@@ -345,6 +341,8 @@ static int webrtc_start(struct egress_instance **out, struct egress_env *env)
     if (!instance)
         return -ENOMEM;
     instance->env = env;
+    instance->listeners =
+        (struct listener_list){.loop = env->loop, .options = env->options, .owner = instance};
     list_init(&instance->peers);
     list_init(&instance->tcp_links);
     loop_timer_init(&instance->tick, env->loop, on_tick);
@@ -362,9 +360,7 @@ static int webrtc_start(struct egress_instance **out, struct egress_env *env)
 static void webrtc_drain(struct egress_instance *instance)
 {
     instance->is_draining = true;
-    for (unsigned i = 0; i < instance->listener_count; i++)
-        listener_close(instance->listeners[i]);
-    instance->listener_count = 0;
+    listener_list_close(&instance->listeners);
 }
 
 /* A connection to the shared TLS port whose first bytes are framed STUN. */
