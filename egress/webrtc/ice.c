@@ -1,10 +1,15 @@
 #include "egress/webrtc/ice.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/random.h"
 
-enum { LOOP_DIGITS = 2, LOOPS_MAX = 256 };
+enum {
+    LOOP_DIGITS = 2,
+    LOOPS_MAX = 256,
+    PEER_REFLEXIVE_PRIORITY = 110 << 24 | 65535 << 8 | 255 /* RFC 8445 section 5.1.2.1 */
+};
 
 static const char hex_digits[] = "0123456789abcdef";
 
@@ -291,4 +296,20 @@ int ice_restart(struct ice *ice, unsigned loop_index, const char *remote_ufrag)
         else
             ice->paths[i] = (struct ice_path){0};
     return 0;
+}
+
+size_t ice_ask_back(struct ice *ice, uint8_t out[STUN_REPLY_MAX])
+{
+    char username[UFRAG_TEXT + ICE_UFRAG_TEXT];
+    struct stun_check check = {.username = username,
+                               .password = ice->remote_password,
+                               .priority = PEER_REFLEXIVE_PRIORITY};
+
+    if (ice->selected >= 0 || ice->ask_count == ICE_ASKS_MAX || !*ice->remote_password)
+        return 0;
+    ice->ask_count++;
+    snprintf(username, sizeof(username), "%s:%s", ice->remote_ufrag, ice->ufrag);
+    random_bytes(check.transaction, sizeof(check.transaction));
+    check.tie_breaker = random_u64();
+    return stun_write_check(out, &check);
 }

@@ -19,6 +19,7 @@ enum {
     ICE_UFRAG_TEXT = 21,
     ICE_PASSWORD_TEXT = 33,
     ICE_PATHS_MAX = 4,
+    ICE_ASKS_MAX = 4,
     ICE_SILENT_US = 1000000,    /* without a check for so long, a path may have moved */
     ICE_STALE_US = 5 * 1000000, /* and for so long, one that is not selected may be replaced */
     ICE_CONSENT_US = 30 * 1000000
@@ -41,6 +42,8 @@ struct ice_path {
 struct ice {
     char ufrag[ICE_UFRAG_TEXT], password[ICE_PASSWORD_TEXT]; /* ours */
     char remote_ufrag[UFRAG_TEXT];
+    char remote_password[PASSWORD_TEXT]; /* for ice_ask_back, set by the owner; "": it never asks */
+    unsigned ask_count;
     struct ice_path paths[ICE_PATHS_MAX];
     int selected;       /* index in paths, -1 before any check was nominated */
     int64_t checked_us; /* of the last authenticated check on any path, be it gone; at first the
@@ -66,6 +69,12 @@ int ice_loop_of(const char *ufrag);
  * answer is never longer than the message. What is answered by an error proves nothing. */
 size_t ice_input(struct ice *ice, const struct ice_route *from, const uint8_t *bytes, size_t len,
                  uint8_t reply[STUN_REPLY_MAX], int64_t now_us);
+
+/* A check of our own, back to where one came from, before anything is nominated: a full agent
+ * (pion) nominates a pair as soon as a check comes back on it, and else waits 200 ms. Only for
+ * those whose own check was authentic, and at most ICE_ASKS_MAX a viewer. Its answer is of no
+ * use. Returns the length, or 0: nothing is to be sent. */
+size_t ice_ask_back(struct ice *ice, uint8_t out[STUN_REPLY_MAX]);
 
 /* Where media goes now; NULL before the first nominated check and after the consent ran out. */
 const struct ice_route *ice_selected(const struct ice *ice, int64_t now_us);

@@ -153,6 +153,7 @@ int peer_open(struct peer *peer)
     struct loop *loop = instance->env->loop;
     int err = ice_init(&peer->ice, loop_index(loop), peer->offer->ufrag, loop_now_us(loop));
 
+    memcpy(peer->ice.remote_password, peer->offer->password, PASSWORD_TEXT);
     if (err == 0)
         err = dtls_open(&peer->dtls, instance->identity, peer->offer->fingerprint, &dtls_handler,
                         peer);
@@ -213,8 +214,7 @@ void peer_close(struct peer *peer, const char *reason)
     if (peer->state == PEER_PLAYING)
         LOG(LOG_INFO, "viewer", peer->admission.viewer_id, "left", KV_S("protocol", "webrtc"),
             KV_S("reason", reason), KV_I("bytes", (int64_t)peer->admission.out_bytes),
-            KV_I("lost", peer->numbers.lost),
-            KV_I("resent", (int64_t)peer->numbers.retransmitted),
+            KV_I("lost", peer->numbers.lost), KV_I("resent", (int64_t)peer->numbers.retransmitted),
             KV_I("key_wishes", (int64_t)peer->numbers.key_wishes),
             KV_I("skipped_groups", (int64_t)peer->numbers.skipped_groups));
     send_stop(peer);
@@ -353,6 +353,9 @@ static void take_stun(struct egress_instance *instance, const struct ice_route *
     }
     follow_paths(peer, from);
     reply_to(from, reply, reply_len);
+    reply_len = ice_ask_back(&peer->ice, reply);
+    if (reply_len)
+        reply_to(from, reply, reply_len);
 }
 
 /* What a first byte says (RFC 7983). */

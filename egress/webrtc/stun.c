@@ -18,6 +18,10 @@ enum {
 };
 
 /* RFC 8489 section 18.3, RFC 8445 section 16.1. */
+/* What a check has besides its header and its user name: that one's head and padding, PRIORITY,
+ * ICE-CONTROLLED, MESSAGE-INTEGRITY and FINGERPRINT. */
+enum { CHECK_FIXED_BYTES = 7 + 8 + 12 + 24 + 8 };
+
 enum attribute_type {
     MAPPED_ADDRESS = 0x0001,
     USERNAME = 0x0006,
@@ -276,15 +280,20 @@ static void put_attribute_header(struct answer *answer, enum attribute_type type
     put(answer, len, 2);
 }
 
-static struct answer begin(uint8_t *out, enum stun_class class, const struct stun_message *request)
+static struct answer begin_as(uint8_t *out, unsigned type, const uint8_t *transaction)
 {
     struct answer answer = {.bytes = out};
 
-    put(&answer, class == STUN_SUCCESS ? 0x0101 : 0x0111, 2);
+    put(&answer, type, 2);
     put(&answer, 0, 2);
     put(&answer, magic_cookie, 4);
-    put_bytes(&answer, request->transaction, STUN_TRANSACTION);
+    put_bytes(&answer, transaction, STUN_TRANSACTION);
     return answer;
+}
+
+static struct answer begin(uint8_t *out, enum stun_class class, const struct stun_message *request)
+{
+    return begin_as(out, class == STUN_SUCCESS ? 0x0101 : 0x0111, request->transaction);
 }
 
 /* MESSAGE-INTEGRITY, where there is a password, and FINGERPRINT. The whole length, or 0. */
@@ -373,4 +382,21 @@ size_t stun_write_error(uint8_t out[STUN_REPLY_MAX], const struct stun_message *
         pad(&answer);
     }
     return seal(&answer, password);
+}
+
+size_t stun_write_check(uint8_t out[STUN_REPLY_MAX], const struct stun_check *check)
+{
+    struct answer answer = begin_as(out, 0x0001, check->transaction);
+    size_t len = strlen(check->username);
+
+    if (answer.len + CHECK_FIXED_BYTES + len > STUN_REPLY_MAX)
+        return 0;
+    put_attribute_header(&answer, USERNAME, len);
+    put_bytes(&answer, check->username, len);
+    pad(&answer);
+    put_attribute_header(&answer, PRIORITY, 4);
+    put(&answer, check->priority, 4);
+    put_attribute_header(&answer, ICE_CONTROLLED, 8);
+    put(&answer, check->tie_breaker, 8);
+    return seal(&answer, check->password);
 }

@@ -56,3 +56,15 @@ size_t stun_write_success(uint8_t out[STUN_REPLY_MAX], const struct stun_message
  * MESSAGE-INTEGRITY. Returns its length. */
 size_t stun_write_error(uint8_t out[STUN_REPLY_MAX], const struct stun_message *request,
                         unsigned code, const char *password);
+
+/* A check of our own: a binding request as ICE-CONTROLLED. username is "theirs:ours", password
+ * theirs. */
+struct stun_check {
+    uint8_t transaction[STUN_TRANSACTION];
+    const char *username, *password;
+    uint32_t priority;
+    uint64_t tie_breaker;
+};
+
+/* Returns its length, or 0: too long for STUN_REPLY_MAX. */
+size_t stun_write_check(uint8_t out[STUN_REPLY_MAX], const struct stun_check *check);
