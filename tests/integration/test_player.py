@@ -4,6 +4,7 @@ import os
 import subprocess
 
 import pytest
+import rig as rigs
 from test_browser import HERE, modules  # noqa: F401 (a fixture)
 
 NO_WHEP = {"url": "**/whep/**", "status": 404, "body": '{"title":"Not Found","status":404}',
@@ -201,6 +202,22 @@ def test_another_website_shows_the_frame(relay, token, camera, modules):
     assert posts[0]["headers"]["culvert-embedder"] == seen["origin"]
     assert complaints(seen, 404) == []
     assert_token_stays_secret(seen, token)
+
+
+@pytest.mark.parametrize("is_allowed", (True, False))
+def test_a_frame_plays_where_the_tokens_origins_allow_it(relay, camera, modules, is_allowed):
+    port = rigs.free_port()
+    origin = f"http://127.0.0.1:{port}" if is_allowed else "https://elsewhere.example"
+    limited = relay.token("framed", "--origin", origin)["token"]
+    url = page(relay, camera(gop=25), limited, "embed")
+    script = 'await until(() => look().drawn > 20 || player.state === "failed", 12000);' + LOOK
+    seen = visit(modules, url="SITE/", port=port, mocks=[NO_WHEP], frame=True, script=script,
+                 site=f'<!doctype html><iframe src="{url}"></iframe>')
+    if is_allowed:
+        assert (seen["value"]["state"], seen["value"]["width"]) == ("playing", 640), seen["value"]
+    else:
+        assert "does not allow embedding in this web page" in seen["value"]["words"], seen["value"]
+    assert complaints(seen, 403, 404) == []
 
 
 @pytest.mark.parametrize("path", ("s/door", "embed/door?o=https://other.example"))

@@ -2,7 +2,7 @@
 // seen as JSON: {value, errors, requests, downloads, origin}. The job comes as JSON on standard input:
 //
 //     url      where to go; "SITE" in it is the address of `site`
-//     site     HTML that another origin serves
+//     site     HTML that another origin serves, at port if one is given
 //     mocks    [{url, method, status, headers, body}]: answered instead of the server, globs
 //     script   body of an async function in the page: has player, look(), until(condition, ms),
 //              press(key)
@@ -26,7 +26,7 @@ const site = createServer((request, response) => {
   response.setHeader("content-type", "text/html");
   response.end(request.url === "/" ? job.site ?? "" : "");
 });
-await new Promise((done) => site.listen(0, "127.0.0.1", done));
+await new Promise((done) => site.listen(job.port ?? 0, "127.0.0.1", done));
 const origin = `http://127.0.0.1:${site.address().port}`;
 const placed = (text) => (text ?? "").replaceAll("SITE", origin);
 job.site = placed(job.site);
