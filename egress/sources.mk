@@ -7,3 +7,4 @@ SRC_egress += egress/hls/session.c egress/hls/source.c egress/hls/window.c egres
 SRC_egress += egress/webrtc/stun.c
 SRC_egress += egress/webrtc/rtcp.c
 SRC_egress += egress/webrtc/estimate.c
+SRC_egress += egress/webrtc/ice.c

@@ -3,8 +3,8 @@
  *
  * A viewer's address is proved by an authenticated check, and nothing is sent to any other. The
  * newest nominated (USE-CANDIDATE) path is selected; a check without it on a new path of the
- * selected one's kind follows a viewer whose NAT gave it another address once the old path has
- * been silent for a second.
+ * selected one's kind (UDP or TCP, IPv4 or IPv6) follows a viewer whose NAT gave it another address
+ * once the old path has been silent for a second.
  */
 #pragma once
 
@@ -19,6 +19,8 @@ enum {
     ICE_UFRAG_TEXT = 21,
     ICE_PASSWORD_TEXT = 33,
     ICE_PATHS_MAX = 4,
+    ICE_SILENT_US = 1000000,    /* without a check for so long, a path may have moved */
+    ICE_STALE_US = 5 * 1000000, /* and for so long, one that is not selected may be replaced */
     ICE_CONSENT_US = 30 * 1000000
 };
 
@@ -28,9 +30,17 @@ struct ice_route {
     void *tcp; /* the connection, borrowed; NULL: UDP */
 };
 
+/* What came; all borrowed. */
+struct ice_packet {
+    const struct ice_route *from;
+    const uint8_t *bytes;
+    size_t len;
+};
+
 struct ice_path {
-    struct ice_route route;
-    int64_t checked_us; /* of the last authenticated check; 0: empty place */
+    struct ice_route route; /* as its last check came: an IPv4 address mapped or not */
+    int64_t began_us;       /* of the first authenticated check */
+    int64_t checked_us;     /* of the last; 0: empty place */
     bool is_nominated;
 };
 
@@ -38,13 +48,15 @@ struct ice {
     char ufrag[ICE_UFRAG_TEXT], password[ICE_PASSWORD_TEXT]; /* ours */
     char remote_ufrag[UFRAG_TEXT];
     struct ice_path paths[ICE_PATHS_MAX];
-    int selected; /* index in paths, -1 before any check was nominated */
-    int64_t began_us;
-    uint64_t refused; /* messages dropped: unknown user, wrong password, too many paths */
+    int selected;       /* index in paths, -1 before any check was nominated */
+    int64_t checked_us; /* of the last authenticated check on any path, be it gone; at first the
+                           start */
+    uint64_t refused;   /* messages dropped: unknown user, wrong password, too many paths */
 };
 
 /* Makes credentials: the ufrag begins with the two hexadecimal digits of loop_index, so that any
- * loop can tell whose a STUN message is; the rest is random. -ERR_LIBRARY without randomness. */
+ * loop can tell whose a STUN message is; the rest is random. now_us is a monotonic clock's, above
+ * 0. 0, -ERR_TOO_MANY over 256 loops, or -ERR_TOO_LONG when remote_ufrag is. */
 int ice_init(struct ice *ice, unsigned loop_index, const char *remote_ufrag,
              int64_t now_us) MUST_CHECK;
 
@@ -56,9 +68,10 @@ bool ice_find_ufrag(const uint8_t *bytes, size_t len, char out[ICE_UFRAG_TEXT]);
 int ice_loop_of(const char *ufrag);
 
 /* Takes a STUN message. Returns the length of the answer to send back the way it came, or 0:
- * nothing is answered to what is not authentic. An answer is never longer than the message. */
-size_t ice_input(struct ice *ice, const struct ice_route *from, const uint8_t *bytes, size_t len,
-                 uint8_t reply[STUN_REPLY_MAX], int64_t now_us);
+ * nothing is answered to what is not authentic, nor where there is no place for another path. An
+ * answer is never longer than the message. What is answered by an error proves nothing. */
+size_t ice_input(struct ice *ice, const struct ice_packet *packet, uint8_t reply[STUN_REPLY_MAX],
+                 int64_t now_us);
 
 /* Where media goes now; NULL before the first nominated check and after the consent ran out. */
 const struct ice_route *ice_selected(const struct ice *ice, int64_t now_us);
@@ -70,8 +83,9 @@ bool ice_is_proven(const struct ice *ice, const struct ice_route *from);
  */
 bool ice_has_expired(const struct ice *ice, int64_t now_us);
 
-/* A TCP connection closed: its paths go. */
+/* A TCP connection closed: its path goes; if it was selected, another that was nominated is. */
 void ice_forget_tcp(struct ice *ice, const void *tcp);
 
-/* ICE restart (RFC 8445 section 2.4): new credentials; the selected path stays until a new one. */
+/* ICE restart (RFC 8445 section 2.4): new credentials; the selected path stays until a new one is
+ * nominated, the others go. Fails as ice_init does, and then changes nothing. */
 int ice_restart(struct ice *ice, unsigned loop_index, const char *remote_ufrag) MUST_CHECK;
