@@ -8,6 +8,7 @@
 #include "egress/hls/hls.h"
 #include "egress/hls/playlist.h"
 #include "egress/hls/session.h"
+#include "egress/page.h"
 #include "egress/web.h"
 #include "http/router.h"
 
@@ -160,7 +161,7 @@ static void get_multivariant(void *owner, struct http_request *request)
     arrival->session->admission = (struct admission){.egress = &egress_hls,
                                                      .slug = arrival->session->slug,
                                                      .token = token,
-                                                     .origin = http_header(request, "origin"),
+                                                     .origin = page_origin(request),
                                                      .peer = *http_peer(request),
                                                      .may_wait = true,
                                                      .on_verdict = on_verdict,

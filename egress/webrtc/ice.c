@@ -208,27 +208,27 @@ static bool is_authentic(const struct ice *ice, const struct stun_message *messa
     return is_for_us(ice, message) && stun_is_authentic(message, bytes, ice->password);
 }
 
-size_t ice_input(struct ice *ice, const struct ice_route *from, const uint8_t *bytes, size_t len,
-                 uint8_t reply[STUN_REPLY_MAX], int64_t now_us)
+size_t ice_input(struct ice *ice, const struct ice_packet *packet, uint8_t reply[STUN_REPLY_MAX],
+                 int64_t now_us)
 {
     struct stun_message message;
     size_t reply_len;
     unsigned code;
 
-    if (stun_parse(&message, bytes, len) < 0 || message.class != STUN_REQUEST)
+    if (stun_parse(&message, packet->bytes, packet->len) < 0 || message.class != STUN_REQUEST)
         return 0;
-    if (!is_authentic(ice, &message, bytes)) {
+    if (!is_authentic(ice, &message, packet->bytes)) {
         ice->refused++;
         return 0;
     }
     code = error_of(&message);
     reply_len = code ? stun_write_error(reply, &message, code, ice->password)
-                     : stun_write_success(reply, &message, &from->remote, ice->password);
+                     : stun_write_success(reply, &message, &packet->from->remote, ice->password);
 
     /* Checked before the path is taken: one that we can't answer never works for the viewer. */
-    if (reply_len > len)
+    if (reply_len > packet->len)
         return 0;
-    if (!code && reply_len && !take_check(ice, from, message.use_candidate, now_us)) {
+    if (!code && reply_len && !take_check(ice, packet->from, message.use_candidate, now_us)) {
         ice->refused++;
         return 0;
     }

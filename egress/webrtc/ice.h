@@ -32,6 +32,13 @@ struct ice_route {
     void *udp; /* the socket that it came by, borrowed; NULL: TCP */
 };
 
+/* What came; all borrowed. */
+struct ice_packet {
+    const struct ice_route *from;
+    const uint8_t *bytes;
+    size_t len;
+};
+
 struct ice_path {
     struct ice_route route; /* as its last check came: an IPv4 address mapped or not */
     int64_t began_us;       /* of the first authenticated check */
@@ -67,8 +74,8 @@ int ice_loop_of(const char *ufrag);
 /* Takes a STUN message. Returns the length of the answer to send back the way it came, or 0:
  * nothing is answered to what is not authentic, nor where there is no place for another path. An
  * answer is never longer than the message. What is answered by an error proves nothing. */
-size_t ice_input(struct ice *ice, const struct ice_route *from, const uint8_t *bytes, size_t len,
-                 uint8_t reply[STUN_REPLY_MAX], int64_t now_us);
+size_t ice_input(struct ice *ice, const struct ice_packet *packet, uint8_t reply[STUN_REPLY_MAX],
+                 int64_t now_us);
 
 /* A check of our own, back to where one came from, before anything is nominated: a full agent
  * (pion) nominates a pair as soon as a check comes back on it, and else waits 200 ms. Only for

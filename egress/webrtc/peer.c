@@ -346,7 +346,8 @@ static void take_stun(struct egress_instance *instance, const struct ice_route *
         instance->dropped++;
         return;
     }
-    reply_len = ice_input(&peer->ice, from, bytes, len, reply, loop_now_us(instance->env->loop));
+    reply_len = ice_input(&peer->ice, &(struct ice_packet){from, bytes, len}, reply,
+                          loop_now_us(instance->env->loop));
     if (!reply_len) {
         instance->dropped++;
         return;

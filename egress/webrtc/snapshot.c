@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "egress/page.h"
 #include "egress/web.h"
 #include "egress/webrtc/painter.h"
 #include "egress/webrtc/peer.h"
@@ -319,7 +320,7 @@ static void get_snapshot(void *owner, struct http_request *request)
     asker->admission = (struct admission){.egress = &egress_webrtc,
                                           .slug = asker->slug,
                                           .token = token,
-                                          .origin = http_header(request, "origin"),
+                                          .origin = page_origin(request),
                                           .peer = *http_peer(request),
                                           .may_wait = true,
                                           .on_verdict = on_verdict,

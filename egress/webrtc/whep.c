@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "crypto/digest.h"
+#include "egress/page.h"
 #include "egress/web.h"
 #include "egress/webrtc/peer.h"
 #include "egress/webrtc/webrtc.h"
@@ -215,7 +216,7 @@ static void ask(struct peer *peer, const char *token)
     peer->admission = (struct admission){.egress = &egress_webrtc,
                                          .slug = peer->slug,
                                          .token = token,
-                                         .origin = http_header(request, "origin"),
+                                         .origin = page_origin(request),
                                          .peer = *http_peer(request),
                                          .may_wait = true,
                                          .on_verdict = on_verdict,

@@ -45,10 +45,11 @@ static void feed(const uint8_t *bytes, size_t len)
 
     for (unsigned i = 0; i < 2 * SOURCE_COUNT; i++) {
         struct ice_route from = {.remote = built_addr(sources[i % SOURCE_COUNT])};
+        struct ice_packet packet = {&from, bytes, len};
         uint8_t reply[STUN_REPLY_MAX];
         const struct ice_route *selected;
 
-        check_answer(&ice, reply, ice_input(&ice, &from, bytes, len, reply, now_us), len);
+        check_answer(&ice, reply, ice_input(&ice, &packet, reply, now_us), len);
         selected = ice_selected(&ice, now_us);
         if (selected && !ice_is_proven(&ice, selected))
             abort();

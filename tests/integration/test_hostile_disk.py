@@ -87,13 +87,13 @@ def test_c12_a_full_disk_refuses_writes_and_costs_no_viewer(small):
                             small.path("second")], capture_output=True, text=True, timeout=20,
                            check=False, env=rigs.ENVIRONMENT)
     assert enrol.returncode != 0 and "try again" in enrol.stderr
-    watch("hls", 3)  # one who comes while it is full
+    watch("hls", 2)  # one who comes while it is full
     log = small.server.log()
     assert log.count(" write-failed ") == 1 and log.count(" error ") == 1, log
     make_room(small)
     rigs.wait_until(lambda: add_token(small)[0] == 201, 5, "writes to be possible again")
     first.join()
-    assert played["rtsp"].video >= 120 and played["hls"].video >= 50
+    assert played["rtsp"].video >= 120 and played["hls"].video >= 30
     assert small.server.log().count(" write-recovered ") == 1
 
 
@@ -110,6 +110,6 @@ def test_c12_it_fills_and_empties_again_and_starts_when_full(small):
     small.wait_agent()
     assert len(small.cli("token", "list")) == count
     urls = small.urls("door", small.cli("token", "show", small.cli("token", "list")[0]["id"])["token"])
-    assert players.ffmpeg(urls["rtsp"], 2, patience=15)
+    assert players.ffmpeg(urls["rtsp"], 1, patience=15)
     make_room(small)
     rigs.wait_until(lambda: add_token(small)[0] == 201, 5, "writes to be possible again")

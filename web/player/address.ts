@@ -46,7 +46,7 @@ export function addressOfPage(): Address | null {
 function embedder(): string {
   if (window.parent === window) return "";
   const ancestors = location.ancestorOrigins;
-  if (ancestors?.length) return ancestors[ancestors.length - 1];
+  if (ancestors?.length) return ancestors[0];
   try {
     return new URL(document.referrer).origin;
   } catch {

@@ -109,7 +109,9 @@ export class Session {
       return await openWhep(this.address, request);
     } catch (error) {
       const problem = asProblem(error);
-      if (this.way !== "auto" || problem.cure !== "other" || signal.aborted) throw problem;
+      // Between websites, what the server doesn't know looks like a network that is down.
+      const mayHelp = problem.cure === "other" || error instanceof TypeError;
+      if (this.way !== "auto" || !mayHelp || signal.aborted) throw problem;
       const transport = await this.openInstead(problem, () => openHls(this.address, request));
       this.hlsUntil = Date.now() + REMEMBER_MS;
       return transport;

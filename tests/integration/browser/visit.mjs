@@ -1,10 +1,11 @@
 // Opens a page with a <culvert-player> in headless Chromium, runs a script in it, and prints what was
-// seen as JSON: {value, errors, requests, screenshot}. The job comes as JSON on standard input:
+// seen as JSON: {value, errors, requests, downloads, origin}. The job comes as JSON on standard input:
 //
 //     url      where to go; "SITE" in it is the address of `site`
-//     site     HTML that another origin serves
+//     site     HTML that another origin serves, at port if one is given
 //     mocks    [{url, method, status, headers, body}]: answered instead of the server, globs
-//     script   body of an async function in the page: has player, look(), until(condition, ms)
+//     script   body of an async function in the page: has player, look(), until(condition, ms),
+//              press(key)
 //     frame    true: the script runs in the page's first frame
 //     before   script that runs before the page's own
 //     options  more of Chromium's command line
@@ -25,7 +26,7 @@ const site = createServer((request, response) => {
   response.setHeader("content-type", "text/html");
   response.end(request.url === "/" ? job.site ?? "" : "");
 });
-await new Promise((done) => site.listen(0, "127.0.0.1", done));
+await new Promise((done) => site.listen(job.port ?? 0, "127.0.0.1", done));
 const origin = `http://127.0.0.1:${site.address().port}`;
 const placed = (text) => (text ?? "").replaceAll("SITE", origin);
 job.site = placed(job.site);
@@ -68,7 +69,7 @@ const helpers = () => {
   };
 };
 
-const errors = [], requests = [];
+const errors = [], requests = [], downloads = [];
 try {
   const tab = await browser.newPage();
   await tab.addInitScript(helpers);
@@ -83,6 +84,8 @@ try {
     if (["error", "warning"].includes(message.type()))
       errors.push(`${message.text()} ${message.location().url}`);
   });
+  await tab.exposeFunction("press", (key) => tab.keyboard.press(key));
+  tab.on("download", (download) => downloads.push(download.suggestedFilename()));
   tab.on("pageerror", (error) => errors.push(String(error)));
   tab.on("request", (request) => requests.push({ url: request.url(), method: request.method(),
     headers: request.headers() }));
@@ -95,8 +98,7 @@ try {
   const place = job.frame ? await (await tab.waitForSelector("iframe")).contentFrame() : tab;
   const value = await place.evaluate(() => window.run());
   errors.push(...(await place.evaluate(() => window.violations)));
-  if (job.screenshot) await tab.screenshot({ path: job.screenshot });
-  console.log(JSON.stringify({ value, errors, requests, origin }));
+  console.log(JSON.stringify({ value, errors, requests, downloads, origin }));
 } catch (error) {
   console.error(error, errors);
   process.exitCode = 1;

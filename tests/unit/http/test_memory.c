@@ -1,41 +1,6 @@
 /* Requests while each allocation in turn fails: an answer or a closed connection, never worse.
- * malloc and its kin are wrapped by the linker (tests/unit/sources.mk). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-void *__real_malloc(size_t len);
-void *__real_calloc(size_t count, size_t len);
-void *__real_realloc(void *old, size_t len);
-void *__wrap_malloc(size_t len);
-void *__wrap_calloc(size_t count, size_t len);
-void *__wrap_realloc(void *old, size_t len);
-
-static long left = -1; /* allocations that succeed; negative: all */
-
-static int is_refused(void)
-{
-    return left >= 0 && left-- == 0;
-}
-
-void *__wrap_malloc(size_t len)
-{
-    return is_refused() ? NULL : __real_malloc(len);
-}
-
-void *__wrap_calloc(size_t count, size_t len)
-{
-    return is_refused() ? NULL : __real_calloc(count, len);
-}
-
-void *__wrap_realloc(void *old, size_t len)
-{
-    return is_refused() ? NULL : __real_realloc(old, len);
-}
+ */
+#include "unit/scarce_memory.h"
 
 #define FAKE_MALLOC __real_malloc
 #include "unit/http/http_rig.h"
@@ -48,11 +13,10 @@ static bool serve(const char *alpn, const char *bytes, size_t len, long fail_at)
 
     rig_open();
     conn = fake_conn_new(rig.loop, alpn);
-    left = fail_at;
+    memory_is_for(fail_at);
     http_server_accept(rig.server, conn);
     fake_input(conn, bytes, len);
-    has_failed = left == -1 && fail_at >= 0;
-    left = -1;
+    has_failed = memory_ran_out(fail_at);
     rig_turn();
     if (!has_failed)
         assert_true(rig.calls >= 2);
@@ -62,7 +26,7 @@ static bool serve(const char *alpn, const char *bytes, size_t len, long fail_at)
     return has_failed;
 }
 
-static void fail_each(const char *alpn, const char *bytes, size_t len)
+static void fail_each_of(const char *alpn, const char *bytes, size_t len)
 {
     long fail_at = 0;
 
@@ -81,7 +45,7 @@ static void http1_survives_each_allocation_that_fails(void **state)
                                "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n";
 
     (void)state;
-    fail_each("", text, sizeof(text) - 1);
+    fail_each_of("", text, sizeof(text) - 1);
 }
 
 static void http2_survives_each_allocation_that_fails(void **state)
@@ -92,7 +56,7 @@ static void http2_survives_each_allocation_that_fails(void **state)
                                "\0\0\x0d\1\5\0\0\0\5\x82\x87\x04\5/hold\x01\1z\x90";
 
     (void)state;
-    fail_each("h2", text, sizeof(text) - 1);
+    fail_each_of("h2", text, sizeof(text) - 1);
 }
 
 int main(void)
