@@ -126,33 +126,18 @@ void datagrams_send(struct datagrams *udp, const struct addr *to, const void *by
         return; /* as UDP is */
 }
 
-/* One sendmsg for count packets, all of the first one's length but the last, which may be
- * shorter. */
-static ssize_t send_run(const struct datagrams *udp, struct msghdr *message,
-                        const struct batch *batch, unsigned first, unsigned count)
-{
+/* Runs of packets of one length, of which the last may be shorter: a message each. */
+struct runs {
+    struct addr name; /* msghdr's pointers are not const */
+    unsigned count;
+    struct mmsghdr messages[BATCH_PACKETS];
     struct iovec pieces[BATCH_PACKETS];
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(uint16_t))] = {0};
-    struct cmsghdr *option = (struct cmsghdr *)(void *)control;
+    struct run_option {
+        _Alignas(struct cmsghdr) char bytes[CMSG_SPACE(sizeof(uint16_t))];
+    } options[BATCH_PACKETS];
+};
 
-    for (unsigned i = 0; i < count; i++) {
-        const struct batch_packet *packet = &batch->packet[first + i];
-
-        pieces[i].iov_base = (void *)(uintptr_t)(batch->bytes + packet->offset); /* only read */
-        pieces[i].iov_len = packet->len;
-    }
-    message->msg_iov = pieces;
-    message->msg_iovlen = count;
-    message->msg_control = count > 1 ? control : NULL;
-    message->msg_controllen = count > 1 ? sizeof(control) : 0;
-    option->cmsg_level = SOL_UDP;
-    option->cmsg_type = UDP_SEGMENT;
-    option->cmsg_len = CMSG_LEN(sizeof(uint16_t));
-    memcpy(CMSG_DATA(option), &batch->packet[first].len, sizeof(uint16_t));
-    return sendmsg(udp->io.fd, message, MSG_NOSIGNAL);
-}
-
-/* How many packets from first on may go in one call. */
+/* How many packets from first on are one run. */
 static unsigned run_length(const struct batch *batch, unsigned first)
 {
     uint16_t len = batch->packet[first].len;
@@ -164,20 +149,58 @@ static unsigned run_length(const struct batch *batch, unsigned first)
     return count;
 }
 
+static void add_run(struct runs *runs, const struct batch *batch, unsigned first, unsigned count)
+{
+    struct msghdr *message = &runs->messages[runs->count].msg_hdr;
+    struct cmsghdr *option = (struct cmsghdr *)(void *)runs->options[runs->count].bytes;
+
+    *message = (struct msghdr){.msg_name = &runs->name.storage,
+                               .msg_namelen = runs->name.len,
+                               .msg_iov = &runs->pieces[first],
+                               .msg_iovlen = count};
+    runs->count++;
+    if (count == 1)
+        return;
+    message->msg_control = option;
+    message->msg_controllen = sizeof(runs->options[0]);
+    option->cmsg_level = SOL_UDP;
+    option->cmsg_type = UDP_SEGMENT;
+    option->cmsg_len = CMSG_LEN(sizeof(uint16_t));
+    memcpy(CMSG_DATA(option), &batch->packet[first].len, sizeof(uint16_t));
+}
+
+static void make_runs(struct runs *runs, const struct batch *batch, bool has_segments)
+{
+    unsigned count;
+
+    runs->count = 0;
+    for (unsigned i = 0; i < batch->count; i++) {
+        const struct batch_packet *packet = &batch->packet[i];
+
+        runs->pieces[i].iov_base = (void *)(uintptr_t)(batch->bytes + packet->offset);
+        runs->pieces[i].iov_len = packet->len;
+    }
+    for (unsigned first = 0; first < batch->count; first += count) {
+        count = has_segments ? run_length(batch, first) : 1;
+        add_run(runs, batch, first, count);
+    }
+}
+
 void datagrams_send_batch(struct datagrams *udp, const struct addr *to, const struct batch *batch)
 {
-    struct addr name = *to; /* msghdr's pointers are not const */
-    struct msghdr message = {.msg_name = &name.storage, .msg_namelen = name.len};
-    unsigned first = 0;
+    struct runs runs;
+    unsigned sent = 0;
 
-    while (first < batch->count) {
-        unsigned count = udp->has_segments ? run_length(batch, first) : 1;
-        ssize_t sent = send_run(udp, &message, batch, first, count);
+    runs.name = *to;
+    make_runs(&runs, batch, udp->has_segments);
+    while (sent < runs.count) {
+        int done = sendmmsg(udp->io.fd, runs.messages + sent, runs.count - sent, MSG_NOSIGNAL);
 
-        if (sent < 0 && count > 1 && (errno == EIO || errno == EINVAL || errno == ENOPROTOOPT)) {
-            udp->has_segments = false; /* this kernel or interface can't */
-            continue;
+        if (done < 0 && runs.messages[sent].msg_hdr.msg_control &&
+            (errno == EIO || errno == EINVAL || errno == ENOPROTOOPT)) {
+            udp->has_segments = false; /* this kernel or interface can't: what is left is lost */
+            return;
         }
-        first += count;
+        sent += done > 0 ? (unsigned)done : 1; /* the one that was refused is lost */
     }
 }

@@ -25,5 +25,6 @@ void datagrams_close(struct datagrams *udp);
 /* What the kernel does not take is lost, as UDP is. */
 void datagrams_send(struct datagrams *udp, const struct addr *to, const void *bytes, size_t len);
 
-/* All packets of the batch, in one system call for each run of equal ones (UDP_SEGMENT). */
+/* All packets of the batch, in one system call: a message for each run of equal ones (UDP_SEGMENT).
+ */
 void datagrams_send_batch(struct datagrams *udp, const struct addr *to, const struct batch *batch);

@@ -214,7 +214,9 @@ void peer_close(struct peer *peer, const char *reason)
     if (peer->state == PEER_PLAYING)
         LOG(LOG_INFO, "viewer", peer->admission.viewer_id, "left", KV_S("protocol", "webrtc"),
             KV_S("reason", reason), KV_I("bytes", (int64_t)peer->admission.out_bytes),
-            KV_I("lost", peer->numbers.lost), KV_I("resent", (int64_t)peer->numbers.retransmitted),
+            KV_I("lost", peer->numbers.lost),
+            KV_I("estimate_kbps", peer->estimate.has_feedback ? peer->estimate.bps / 1000 : 0),
+            KV_I("resent", (int64_t)peer->numbers.retransmitted),
             KV_I("key_wishes", (int64_t)peer->numbers.key_wishes),
             KV_I("skipped_groups", (int64_t)peer->numbers.skipped_groups));
     send_stop(peer);

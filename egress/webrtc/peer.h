@@ -22,6 +22,7 @@ enum {
     TOKEN_DIGEST = 32,
     ROUTE_KEY = 40,
     VIDEO_RECORDS = 256,
+    HELD_MAX = 4,
     SOCKETS_MAX = 16
 };
 
@@ -41,8 +42,10 @@ struct egress_instance {
     struct list peers, tcp_links;
     size_t peer_count, stranger_count; /* stranger: a TCP connection that has no peer yet */
     struct loop_timer tick;
-    struct batch batch; /* what is being sent now */
-    uint64_t dropped;   /* packets of strangers, and what was not authentic */
+    struct list held;       /* peers with audio that waits for the next frame of video */
+    struct loop_timer hold; /* runs while held is not empty */
+    struct batch batch;     /* what is being sent now */
+    uint64_t dropped;       /* packets of strangers, and what was not authentic */
     bool is_draining;
 };
 
@@ -60,7 +63,8 @@ struct send_record {
     uint32_t time;      /* RTP's, as sent */
     uint32_t send_time; /* as abs-send-time had it */
     uint16_t seq, transport_seq, first_span;
-    uint8_t count; /* 0: empty place */
+    uint8_t count;  /* 0: empty place */
+    uint8_t resent; /* how many of them, in all */
 };
 
 /* One track as this viewer gets it. */
@@ -127,6 +131,11 @@ struct peer {
     unsigned pending_span;
     uint32_t pending_time; /* its RTP time as sent */
 
+    struct packet *held[HELD_MAX]; /* owned references: audio */
+    unsigned held_count;
+    int64_t held_us; /* since when */
+    struct list held_link;
+
     struct loop_timer pace;
     int64_t allowance_bytes, allowance_us;
     uint16_t transport_seq;
@@ -155,6 +164,7 @@ void peer_send_batch(struct peer *peer);
 void send_init(struct peer *peer);
 int send_start(struct peer *peer) MUST_CHECK;
 void send_stop(struct peer *peer);
+void send_overdue(struct egress_instance *instance);
 void send_resume(struct peer *peer);
 void send_again_from_key(struct peer *peer);
 void send_again(struct peer *peer, uint32_t ssrc, uint16_t seq);

@@ -10,9 +10,9 @@
 
 enum {
     EXTENSION_ROOM = 16,
-    START_BPS = 50 * 1000 * 1000, /* before the viewer's path is known */
+    START_BPS = 25 * 1000 * 1000, /* before the viewer's path is known */
     LEAST_BPS = 1000 * 1000,
-    BURST_BYTES = 64 * 1024,
+    BURST_BYTES = 40 * 1024,
     PACE_US = 5 * 1000,
     TCP_BACKLOG_BYTES = 256 * 1024,
     LAG_US = 1000 * 1000,     /* further behind: on to the newest key frame */
@@ -20,7 +20,9 @@ enum {
     START_SPEED = 32,         /* a new viewer's backlog plays so much faster */
     START_STEP = 45,          /* and each frame of it at least so much later: half a ms */
     RESENDS_PER_TICK = 128,
-    RESEND_TICK_US = 100 * 1000
+    RESENDS_PER_PACKET = 3, /* on average over a run: some viewers ask for ever */
+    RESEND_TICK_US = 100 * 1000,
+    HOLD_US = 40 * 1000
 };
 
 /* ---- one packet -------------------------------------------------------------------------------
@@ -100,14 +102,25 @@ static size_t write_packet(const struct outgoing *outgoing, uint8_t *out)
     return len + outgoing->payload_len;
 }
 
+static void flush(struct peer *peer)
+{
+    peer_send_batch(peer);
+    batch_reset(&peer->instance->batch);
+}
+
 /* Into the batch, encrypted. */
 static void add_packet(struct peer *peer, const struct outgoing *outgoing)
 {
     struct batch *batch = &peer->instance->batch;
-    uint8_t *room = batch_room(batch);
-    size_t len = room ? write_packet(outgoing, room) : 0;
-    ssize_t protected_len = len ? srtp_pair_protect(peer->srtp, room, len) : 0;
+    uint8_t *room;
+    size_t len;
+    ssize_t protected_len;
 
+    if (!batch_room(batch))
+        flush(peer);
+    room = batch_room(batch);
+    len = write_packet(outgoing, room);
+    protected_len = len ? srtp_pair_protect(peer->srtp, room, len) : 0;
     if (protected_len > 0)
         batch_add(batch, (size_t)protected_len);
 }
@@ -161,7 +174,6 @@ static void send_run(struct peer *peer, const struct run *run)
     };
 
     keep_record(peer, run, outgoing.stamp.send_time);
-    batch_reset(&peer->instance->batch);
     for (unsigned i = run->first; i < run->first + run->count; i++) {
         outgoing.head.seq = sender->seq++;
         outgoing.stamp.transport_seq = peer->transport_seq++;
@@ -173,7 +185,6 @@ static void send_run(struct peer *peer, const struct run *run)
         sender->octet_count += (uint32_t)outgoing.payload_len;
     }
     sender->packet_count += run->count;
-    peer_send_batch(peer);
 }
 
 /* The RTP time as this viewer gets it. What lies before its live edge is squeezed together, so that
@@ -208,7 +219,6 @@ static void note_time(struct sender *sender, const struct packet *packet, uint32
     sender->wall_us = sender->is_live ? packet->wall_us : 0;
 }
 
-/* Audio is small and is not held up. */
 static void send_audio(struct peer *peer, struct sender *sender, struct packet *packet)
 {
     struct run run = {.sender = sender,
@@ -221,6 +231,51 @@ static void send_audio(struct peer *peer, struct sender *sender, struct packet *
         return; /* the past is seen, not heard */
     note_time(sender, packet, run.time);
     send_run(peer, &run);
+}
+
+/* Audio goes with the next frame of video, in the same system call, or after HOLD_US. */
+static void send_held(struct peer *peer)
+{
+    for (unsigned i = 0; i < peer->held_count; i++) {
+        send_audio(peer, &peer->audio, peer->held[i]);
+        packet_unref(peer->held[i]);
+    }
+    peer->held_count = 0;
+    list_remove(&peer->held_link);
+}
+
+static void hold_audio(struct peer *peer, struct packet *packet)
+{
+    struct egress_instance *instance = peer->instance;
+
+    if (peer->held_count == HELD_MAX)
+        send_held(peer);
+    if (!peer->held_count) {
+        list_append(&instance->held, &peer->held_link);
+        peer->held_us = loop_now_us(instance->env->loop);
+        if (!loop_timer_is_active(&instance->hold))
+            loop_timer_start(&instance->hold, HOLD_US);
+    }
+    peer->held[peer->held_count++] = packet_ref(packet);
+    if (!peer->video.is_used)
+        send_held(peer);
+}
+
+/* The instance's timer: those whose video is late. */
+void send_overdue(struct egress_instance *instance)
+{
+    int64_t now_us = loop_now_us(instance->env->loop);
+
+    list_for_each (link, after, &instance->held) {
+        struct peer *peer = list_entry(link, struct peer, held_link);
+
+        if (now_us - peer->held_us < HOLD_US)
+            continue;
+        send_held(peer);
+        flush(peer);
+    }
+    if (!list_is_empty(&instance->held))
+        loop_timer_start(&instance->hold, HOLD_US / 2);
 }
 
 /* ---- pacing -----------------------------------------------------------------------------------
@@ -314,6 +369,7 @@ static void skip_if_late(struct peer *peer)
 
 static void begin_video(struct peer *peer, struct packet *packet)
 {
+    send_held(peer);
     peer->pending = packet_ref(packet);
     peer->pending_seq = peer->cursor.seq - 1;
     peer->pending_span = 0;
@@ -327,7 +383,7 @@ static void take_packet(struct peer *peer, struct packet *packet)
     if (sender == &peer->video)
         begin_video(peer, packet);
     else if (sender)
-        send_audio(peer, sender, packet);
+        hold_audio(peer, packet);
 }
 
 static void drain(struct peer *peer)
@@ -339,13 +395,14 @@ static void drain(struct peer *peer)
     for (;;) {
         if (peer->pending && !send_pending(peer)) {
             loop_timer_start(&peer->pace, PACE_US);
-            return;
+            break;
         }
         packet = cursor_next(&peer->cursor);
         if (!packet)
-            return;
+            break;
         take_packet(peer, packet);
     }
+    flush(peer);
 }
 
 static void on_ready(struct cursor *cursor)
@@ -359,11 +416,10 @@ static void on_opus_ready(struct cursor *cursor)
     struct packet *packet;
 
     while ((packet = cursor_next(cursor)) != NULL) {
-        struct sender *sender = sender_of(peer, packet, true);
-
-        if (sender)
-            send_audio(peer, sender, packet);
+        if (sender_of(peer, packet, true))
+            hold_audio(peer, packet);
     }
+    flush(peer);
 }
 
 static void on_end(struct cursor *cursor)
@@ -409,6 +465,7 @@ static void keep_records(struct sender *sender)
 void send_init(struct peer *peer)
 {
     loop_timer_init(&peer->pace, peer->instance->env->loop, on_pace);
+    list_init(&peer->held_link);
     peer->cursor = (struct cursor){.on_ready = on_ready, .on_end = on_end};
     peer->opus_cursor = (struct cursor){.on_ready = on_opus_ready, .on_end = on_end};
 }
@@ -447,6 +504,9 @@ void send_stop(struct peer *peer)
     cursor_detach(&peer->cursor);
     cursor_detach(&peer->opus_cursor);
     drop_pending(peer);
+    while (peer->held_count)
+        packet_unref(peer->held[--peer->held_count]);
+    list_remove(&peer->held_link);
     if (peer->has_feed)
         view_feed_leave(peer->admission.view, PACKET_RTP);
     if (peer->has_opus_feed)
@@ -471,11 +531,10 @@ void send_again_from_key(struct peer *peer)
 }
 
 /* Records are in the order of their numbers, around the ring: the newest is record_next - 1. */
-static const struct send_record *record_find(const struct sender *sender, uint16_t seq)
+static struct send_record *record_find(const struct sender *sender, uint16_t seq)
 {
     for (unsigned back = 1; sender->records && back <= VIDEO_RECORDS; back++) {
-        const struct send_record *record =
-            &sender->records[(sender->record_next - back) % VIDEO_RECORDS];
+        struct send_record *record = &sender->records[(sender->record_next - back) % VIDEO_RECORDS];
 
         if (!record->count)
             return NULL;
@@ -523,22 +582,24 @@ static void resend(struct peer *peer, struct sender *sender, struct packet *pack
         outgoing.original = seq;
     }
     fill_outgoing(&outgoing, packet, record->first_span + index);
-    batch_reset(&peer->instance->batch);
     add_packet(peer, &outgoing);
     if (sender->rtx_ssrc && sender->transport_cc_id)
         estimate_sent(&peer->estimate, outgoing.stamp.transport_seq, (uint16_t)outgoing.payload_len,
                       now_us);
-    peer_send_batch(peer);
+    flush(peer);
     peer->numbers.retransmitted++;
 }
 
 void send_again(struct peer *peer, uint32_t ssrc, uint16_t seq)
 {
     struct sender *sender = &peer->video;
-    const struct send_record *record =
+    struct send_record *record =
         ssrc == sender->ssrc && peer->cursor.feed ? record_find(sender, seq) : NULL;
     struct packet *packet = record ? feed_at(peer->cursor.feed, record->feed_seq) : NULL;
 
-    if (packet && record->first_span + record->count <= packet->span_count && may_send_again(peer))
-        resend(peer, sender, packet, record, seq);
+    if (!packet || record->first_span + record->count > packet->span_count ||
+        record->resent >= RESENDS_PER_PACKET * record->count || !may_send_again(peer))
+        return;
+    record->resent++;
+    resend(peer, sender, packet, record, seq);
 }
