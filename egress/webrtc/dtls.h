@@ -1,5 +1,5 @@
-/* egress/webrtc/dtls.h: the DTLS end of one viewer (RFC 6347, RFC 5764). The only file of the
- * egresses that knows OpenSSL.
+/* egress/webrtc/dtls.h: the DTLS end of one viewer (RFC 6347, RFC 5764). With srtp_gcm.c the
+ * only file of the egresses that knows OpenSSL.
  *
  * Always the server (setup:passive). No socket: datagrams in by dtls_input, out by on_output.
  * Only what comes from an address that ICE proved may be put in, so there is no cookie exchange.

@@ -6,10 +6,13 @@
 
 #include <srtp2/srtp.h>
 
+#include "egress/webrtc/srtp_gcm.h"
+
 enum { REPLAY_WINDOW = 1024 };
 
 struct srtp_pair {
-    srtp_t out, in; /* owned */
+    srtp_t out, in;       /* owned */
+    struct srtp_gcm *gcm; /* owned: for outgoing media, where that is the cipher; or NULL */
 };
 
 int srtp_pair_start(void)
@@ -30,6 +33,7 @@ void srtp_pair_close(struct srtp_pair *pair)
         (void)srtp_dealloc(pair->out);
     if (pair->in)
         (void)srtp_dealloc(pair->in);
+    srtp_gcm_close(pair->gcm);
     free(pair);
 }
 
@@ -65,6 +69,8 @@ int srtp_pair_open(struct srtp_pair **out, const struct srtp_keys *keys)
     err = open_one(&pair->out, keys->kind, keys->sent, ssrc_any_outbound);
     if (err == 0)
         err = open_one(&pair->in, keys->kind, keys->received, ssrc_any_inbound);
+    if (err == 0 && keys->kind == SRTP_KIND_AEAD_AES_128_GCM)
+        err = srtp_gcm_open(&pair->gcm, keys->sent, keys->sent + GCM_KEY_BYTES);
     if (err < 0) {
         srtp_pair_close(pair);
         return err;
@@ -86,8 +92,11 @@ static ssize_t result_of(srtp_err_status_t status, int len)
 ssize_t srtp_pair_protect(struct srtp_pair *pair, uint8_t *packet, size_t len)
 {
     int new_len = (int)len;
-    srtp_err_status_t status = srtp_protect(pair->out, packet, &new_len);
+    srtp_err_status_t status;
 
+    if (pair->gcm)
+        return srtp_gcm_protect(pair->gcm, packet, len);
+    status = srtp_protect(pair->out, packet, &new_len);
     return result_of(status, new_len);
 }
 

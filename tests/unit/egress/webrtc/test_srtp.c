@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <srtp2/srtp.h>
 
 #include "egress/webrtc/srtp.h"
+#include "egress/webrtc/srtp_gcm.h"
 
 static const enum srtp_kind kinds[] = {SRTP_KIND_AEAD_AES_128_GCM, SRTP_KIND_AES128_CM_SHA1_80};
 
@@ -100,6 +102,73 @@ static void media_is_encrypted_and_repeats_as_it_was(void **state)
     }
 }
 
+/* Our GCM against libsrtp2's, packet by packet, over a rollover, with an old packet sent again. */
+static void gcm_is_what_libsrtp_makes(void **state)
+{
+    static const uint16_t seqs[] = {65533, 65534, 65535, 0, 1, 65535, 2, 1, 3};
+    struct srtp_gcm *gcm;
+    srtp_t theirs;
+    uint8_t key[SRTP_KEY_MAX] = {9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 11, 12, 13, 14, 15, 16, 17, 18, 19};
+    srtp_policy_t policy = {
+        .ssrc = {.type = ssrc_any_outbound}, .key = key, .window_size = 1024, .allow_repeat_tx = 1};
+
+    (void)state;
+    srtp_crypto_policy_set_aes_gcm_128_16_auth(&policy.rtp);
+    srtp_crypto_policy_set_aes_gcm_128_16_auth(&policy.rtcp);
+    assert_int_equal(srtp_create(&theirs, &policy), srtp_err_status_ok);
+    assert_int_equal(srtp_gcm_open(&gcm, key, key + GCM_KEY_BYTES), 0);
+    for (unsigned i = 0; i < sizeof(seqs) / sizeof(*seqs); i++) {
+        uint8_t a[64 + SRTP_OVERHEAD_MAX] = {0x90,
+                                             96,
+                                             (uint8_t)(seqs[i] >> 8),
+                                             (uint8_t)seqs[i],
+                                             0,
+                                             0,
+                                             0,
+                                             1,
+                                             0,
+                                             0,
+                                             0,
+                                             7,
+                                             0xbe,
+                                             0xde,
+                                             0,
+                                             1,
+                                             1,
+                                             2};
+        uint8_t b[sizeof(a)];
+        int len = 64;
+
+        memcpy(b, a, sizeof(a));
+        assert_int_equal(srtp_protect(theirs, b, &len), srtp_err_status_ok);
+        assert_int_equal(srtp_gcm_protect(gcm, a, 64), len);
+        assert_memory_equal(a, b, (size_t)len);
+    }
+    srtp_gcm_close(gcm);
+    srtp_dealloc(theirs);
+}
+
+static void what_is_no_packet_of_ours_is_refused(void **state)
+{
+    struct srtp_gcm *gcm;
+    uint8_t key[SRTP_KEY_MAX] = {1}, bytes[64 + SRTP_OVERHEAD_MAX] = {0x90, 96};
+
+    (void)state;
+    assert_int_equal(srtp_gcm_open(&gcm, key, key + GCM_KEY_BYTES), 0);
+    for (size_t len = 0; len < 16; len++)
+        assert_int_equal(srtp_gcm_protect(gcm, bytes, len), -ERR_PROTOCOL);
+    bytes[15] = 13; /* an extension past the end */
+    assert_int_equal(srtp_gcm_protect(gcm, bytes, 64), -ERR_PROTOCOL);
+    bytes[15] = 0;
+    for (uint8_t ssrc = 0; ssrc < GCM_SOURCES_MAX; ssrc++) {
+        bytes[11] = ssrc;
+        assert_true(srtp_gcm_protect(gcm, bytes, 20) > 0);
+    }
+    bytes[11] = 200;
+    assert_int_equal(srtp_gcm_protect(gcm, bytes, 20), -ERR_TOO_MANY);
+    srtp_gcm_close(gcm);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -118,6 +187,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reports_pass_once),
         cmocka_unit_test(changed_and_cut_reports_are_denied),
+        cmocka_unit_test(gcm_is_what_libsrtp_makes),
+        cmocka_unit_test(what_is_no_packet_of_ours_is_refused),
         cmocka_unit_test(media_is_encrypted_and_repeats_as_it_was),
     };
 
