@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 enum {
-    ESTIMATE_SENT_MAX = 512, /* packets in flight that are remembered */
+    ESTIMATE_SENT_MAX = 256, /* packets in flight that are remembered */
     ESTIMATE_MIN_BPS = 50 * 1000,
     ESTIMATE_START_BPS = 2 * 1000 * 1000,
     ESTIMATE_MAX_BPS = 200 * 1000 * 1000,
