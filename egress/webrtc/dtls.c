@@ -359,8 +359,6 @@ static void advance(struct dtls *dtls)
     switch (SSL_get_error(dtls->ssl, got)) {
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE:
-        if (dtls->is_ready)
-            (void)SSL_free_buffers(dtls->ssl); /* 18 kB, for the rare record that still comes */
         return;
     case SSL_ERROR_ZERO_RETURN:
         end(dtls, -ERR_CLOSED);
