@@ -11,6 +11,5 @@ SRC_egress += egress/webrtc/channel.c egress/webrtc/dtls.c egress/webrtc/report.
 SRC_egress += egress/webrtc/send.c egress/webrtc/server.c egress/webrtc/peer.c
 SRC_egress += egress/webrtc/srtp.c egress/webrtc/srtp_gcm.c egress/webrtc/tcp.c egress/webrtc/datagram.c egress/webrtc/whep.c
 SRC_egress += egress/webrtc/painter.c egress/webrtc/snapshot.c
-SRC_egress += egress/webrtc/sdp_answer.c egress/webrtc/sdp_choose.c egress/webrtc/sdp_offer.c
 SRC_egress += egress/webrtc/ice.c
 SRC_egress += egress/webrtc/stubs_tmp.c
