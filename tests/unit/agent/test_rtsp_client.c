@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,21 +18,9 @@
 #include "net/listener.h"
 #include "rtsp/digest.h"
 #include "rtsp/message.h"
+#include "unit/base/skipped_clock.h"
 
 enum { TURN_US = 500, PATIENCE_S = 20, SECOND_US = 1000000 };
-
-/* Time is the machine's, and what a test has skipped of it. In the place of libc's. */
-static int64_t skipped_us;
-
-int clock_gettime(clockid_t id, struct timespec *out)
-{
-    long result = syscall(SYS_clock_gettime, id, out);
-    int64_t us = out->tv_nsec / 1000 + skipped_us;
-
-    out->tv_sec += us / SECOND_US;
-    out->tv_nsec = us % SECOND_US * 1000 + out->tv_nsec % 1000;
-    return (int)result;
-}
 
 static struct {
     struct loop *loop;
