@@ -155,7 +155,7 @@ def test_a_quiet_camera_is_said_in_words_and_a_lost_connection_comes_back(relay,
         const words = player.words;
         fakeWhep.quiet = false;
         fakeWhep.peer.close();
-        await until(() => look().drawn > 10, 15000);
+        await until(() => look().drawn > 10 && player.state === "playing", 15000);
         return {...look(), said: words, posts: fakeWhep.posts.length}"""
     quiet = 'fake.quiet = true; fake.news = {camera: "unreachable"};'
     seen = visit(modules, url=page(relay, "door", token), before=peer(before=quiet), script=script,
