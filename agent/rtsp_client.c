@@ -96,8 +96,7 @@ static ssize_t on_input(void *owner, struct conn *conn, const uint8_t *bytes, si
     struct rtsp_client *client = owner;
     size_t used = 0;
 
-    (void)conn;
-    while (used < len && client->step != STEP_CLOSED) {
+    while (used < len && client->conn == conn) { /* until it fails, or a redirect leaves it */
         struct rtsp_parsed parsed = rtsp_parse(bytes + used, len - used);
 
         if (parsed.piece == RTSP_NEEDS_MORE)
@@ -199,6 +198,7 @@ int rtsp_client_open(struct rtsp_client **out, const struct rtsp_client_config *
     client->owner = owner;
     client->url = *config->url;
     client->timeout_s = 60;
+    client->keepalive_method = "OPTIONS";
     loop_timer_init(&client->keepalive, config->loop, on_keepalive);
     client->is_udp =
         rtsp_query_value(client->url.query, "transport", transport, sizeof(transport)) &&

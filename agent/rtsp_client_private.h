@@ -46,18 +46,20 @@ struct rtsp_client {
     struct loop_task gone;
 
     int64_t cseq;
-    const char *method; /* of the request that waits for its answer; NULL: none does */
+    const char *method;   /* of the request that waits for its answer; NULL: none does */
+    const char *answered; /* of the one whose answer is being read */
     char request_url[RTSP_URL_MAX];
     char base[RTSP_URL_MAX]; /* what relative controls hang on */
     char session[SESSION_MAX];
     unsigned timeout_s, keepalive_ticks;
-    bool has_get_parameter;
+    const char *keepalive_method;
     bool is_udp;       /* asked for, or TCP was refused */
     bool is_udp_tried; /* a refusal of both is final */
     unsigned redirects, auth_tries;
 
     struct digest_challenge challenge;
     uint32_t nonce_count;
+    bool is_accepted; /* an answer to the challenge was good once */
 
     struct sdp sdp;
     unsigned track_count, setup_index;

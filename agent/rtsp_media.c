@@ -12,12 +12,16 @@ static void on_track(struct depacketiser_sink *sink, const struct track *track)
     own->client->handler->on_track(own->client->owner, own->index, track);
 }
 
+/* Media that overtakes the answer to PLAY is the answer: its first key frame is not to be lost. */
 static void on_unit(struct depacketiser_sink *sink, const struct access_unit *unit)
 {
     struct client_track *own = (struct client_track *)(void *)sink;
+    struct rtsp_client *client = own->client;
 
-    if (own->client->step != STEP_CLOSED)
-        own->client->handler->on_unit(own->client->owner, own->index, unit);
+    if (client->step == STEP_PLAY)
+        client_set_step(client, STEP_PLAYING);
+    if (client->step == STEP_PLAYING)
+        client->handler->on_unit(client->owner, own->index, unit);
 }
 
 static int open_track(struct rtsp_client *client, const struct sdp_media *media)

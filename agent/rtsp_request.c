@@ -66,13 +66,23 @@ static void set_control_url(struct rtsp_client *client, const char *control)
         set_own_url(client);
 }
 
+/* Behind those of the track before, which the camera may have chosen itself. */
+static uint8_t free_channel(const struct rtsp_client *client)
+{
+    unsigned index = client->setup_index;
+    unsigned after = index ? client->tracks[index - 1].channel + 2u : 0;
+
+    return (uint8_t)(after < 255 ? after : 2 * index);
+}
+
 static void send_setup(struct rtsp_client *client)
 {
     struct client_track *track = &client->tracks[client->setup_index];
+    uint8_t channel = free_channel(client);
     struct rtsp_transport transport = {.is_tcp = !client->is_udp,
                                        .has_channels = true,
-                                       .channel = (uint8_t)(2 * track->index),
-                                       .channel_rtcp = (uint8_t)(2 * track->index + 1)};
+                                       .channel = channel,
+                                       .channel_rtcp = (uint8_t)(channel + 1)};
     struct writer out;
     char text[128] = "";
 
@@ -91,6 +101,15 @@ static void send_setup(struct rtsp_client *client)
     request_begin(client, &out, "SETUP");
     if (rtsp_transport_format(&transport, text, sizeof(text)) == 0)
         rtsp_write_header(&out, "Transport", "%s", text);
+    request_end(client, &out);
+}
+
+static void send_keepalive(struct rtsp_client *client)
+{
+    struct writer out;
+
+    set_control_url(client, client->sdp.control);
+    request_begin(client, &out, client->keepalive_method);
     request_end(client, &out);
 }
 
@@ -119,25 +138,22 @@ void client_send_step(struct rtsp_client *client)
         rtsp_write_header(&out, "Range", "npt=0.000-");
         request_end(client, &out);
         return;
-    case STEP_CONNECT:
     case STEP_PLAYING:
+        send_keepalive(client);
+        return;
+    case STEP_CONNECT:
     case STEP_CLOSED:
         return;
     }
 }
 
-/* By what the camera says it supports. Called every five seconds; sent when a third of the
- * session's time has gone. */
+/* Called every five seconds; sent when a third of the session's time has gone. */
 void client_send_keepalive(struct rtsp_client *client)
 {
     unsigned every = client->timeout_s / 15 + 1;
-    struct writer out;
 
-    if (++client->keepalive_ticks % every)
-        return;
-    set_control_url(client, client->sdp.control);
-    request_begin(client, &out, client->has_get_parameter ? "GET_PARAMETER" : "OPTIONS");
-    request_end(client, &out);
+    if (++client->keepalive_ticks % every == 0)
+        send_keepalive(client);
 }
 
 void client_send_teardown(struct rtsp_client *client)

@@ -24,26 +24,32 @@ static bool take_challenge(struct rtsp_client *client, const struct rtsp_message
     return true;
 }
 
+/* A second refusal is final, unless the nonce alone was too old. Not every camera says so: one
+ * that took an answer before is believed to have changed its nonce. */
+static bool may_try_again(struct rtsp_client *client, const struct rtsp_message *response)
+{
+    bool is_first = client->challenge.scheme == AUTH_SCHEME_NONE, was_good = client->is_accepted;
+
+    if (!client->url.user[0] || !take_challenge(client, response))
+        return false;
+    client->is_accepted = false;
+    return ++client->auth_tries < AUTH_TRIES_MAX &&
+           (is_first || was_good || client->challenge.is_stale);
+}
+
 static void on_unauthorised(struct rtsp_client *client, const struct rtsp_message *response)
 {
-    bool was_answered = client->challenge.scheme != AUTH_SCHEME_NONE;
-
-    if (!client->url.user[0]) {
+    if (may_try_again(client, response))
+        client_send_step(client);
+    else if (client->step == STEP_PLAYING)
+        return; /* a sign of life was not liked: the media says whether the session lives */
+    else if (!client->url.user[0])
         client_fail(client, RTSP_UNAUTHORISED, "The camera at %s:%u wants a user and a password.",
                     client->url.host, client->url.port);
-        return;
-    }
-    /* A second refusal is final, unless the nonce alone was too old. */
-    if (take_challenge(client, response) && ++client->auth_tries < AUTH_TRIES_MAX &&
-        (!was_answered || client->challenge.is_stale)) {
-        if (client->step == STEP_PLAYING)
-            return; /* the next sign of life carries the new answer */
-        client_send_step(client);
-        return;
-    }
-    client_fail(client, RTSP_UNAUTHORISED,
-                "The camera at %s:%u refused the user name or the password.", client->url.host,
-                client->url.port);
+    else
+        client_fail(client, RTSP_UNAUTHORISED,
+                    "The camera at %s:%u refused the user name or the password.", client->url.host,
+                    client->url.port);
 }
 
 static void on_redirect(struct rtsp_client *client, const struct rtsp_message *response)
@@ -60,6 +66,8 @@ static void on_redirect(struct rtsp_client *client, const struct rtsp_message *r
     memcpy(url.password, client->url.password, sizeof(url.password));
     client->url = url;
     client->challenge.scheme = AUTH_SCHEME_NONE;
+    client->is_accepted = false;
+    client->keepalive_method = "OPTIONS";
     conn_close(client->conn);
     client->conn = NULL;
     if (client_connect(client) < 0)
@@ -86,11 +94,23 @@ static void take_base(struct rtsp_client *client, const struct rtsp_message *res
     snprintf(client->base, sizeof(client->base), "%s", value ? value : client->request_url);
 }
 
+/* How to say that we are still there: the first of these that the camera says it has. */
+static void choose_keepalive(struct rtsp_client *client, const char *methods)
+{
+    static const char *const names[] = {"GET_PARAMETER", "SET_PARAMETER"};
+
+    for (unsigned i = 0; i < 2; i++)
+        if (strcasestr(methods, names[i])) {
+            client->keepalive_method = names[i];
+            return;
+        }
+}
+
 static void on_options(struct rtsp_client *client, const struct rtsp_message *response)
 {
     const char *methods = rtsp_header(response, "Public");
 
-    client->has_get_parameter = methods && strcasestr(methods, "GET_PARAMETER");
+    choose_keepalive(client, methods ? methods : "");
     next_step(client, STEP_DESCRIBE);
 }
 
@@ -121,16 +141,26 @@ static void take_session(struct rtsp_client *client, const struct rtsp_message *
         client->timeout_s = seconds;
 }
 
-/* Cameras answer with other channels than asked, and some with none: theirs count. */
-static void take_transport(struct client_track *track, const struct rtsp_message *response)
+static bool is_channel_taken(const struct rtsp_client *client, uint8_t channel)
 {
+    for (unsigned i = 0; i < client->setup_index; i++)
+        if (client->tracks[i].channel == channel)
+            return true;
+    return false;
+}
+
+/* Cameras answer with other channels than asked, and some with none: theirs count. But one that
+ * says the same for all of its tracks means what was asked. */
+static void take_transport(struct rtsp_client *client, const struct rtsp_message *response)
+{
+    struct client_track *track = &client->tracks[client->setup_index];
     struct rtsp_transport transports[RTSP_TRANSPORTS_MAX];
     const char *value = rtsp_header(response, "Transport");
     int count = value ? rtsp_transport_parse(transports, value) : 0;
 
     if (count < 1)
         return;
-    if (transports[0].has_channels)
+    if (transports[0].has_channels && !is_channel_taken(client, transports[0].channel))
         track->channel = transports[0].channel;
     if (track->udp && transports[0].has_server_port)
         camera_udp_connect(track->udp, transports[0].server_rtp, transports[0].server_rtcp);
@@ -139,7 +169,7 @@ static void take_transport(struct client_track *track, const struct rtsp_message
 static void on_setup(struct rtsp_client *client, const struct rtsp_message *response)
 {
     take_session(client, response);
-    take_transport(&client->tracks[client->setup_index], response);
+    take_transport(client, response);
     client->setup_index++;
     next_step(client, client->setup_index < client->track_count ? STEP_SETUP : STEP_PLAY);
 }
@@ -161,7 +191,11 @@ static void on_refused(struct rtsp_client *client, const struct rtsp_message *re
         next_step(client, STEP_DESCRIBE);
         return;
     }
-    if (client->step == STEP_PLAYING || try_other_transport(client))
+    if (client->step == STEP_PLAYING) {
+        client->keepalive_method = "OPTIONS"; /* what it does not know is not asked twice */
+        return;
+    }
+    if (try_other_transport(client))
         return;
     if (response->status == 404)
         client_fail(client, RTSP_REFUSED, "The camera at %s:%u has no stream %.64s.",
@@ -169,11 +203,12 @@ static void on_refused(struct rtsp_client *client, const struct rtsp_message *re
     else
         client_fail(client, RTSP_REFUSED, "The camera at %s:%u answered %u %.48s to %s.",
                     client->url.host, client->url.port, response->status, response->reason,
-                    client->method);
+                    client->answered);
 }
 
 static void on_ok(struct rtsp_client *client, const struct rtsp_message *response)
 {
+    client->is_accepted = client->challenge.scheme != AUTH_SCHEME_NONE;
     switch (client->step) {
     case STEP_OPTIONS:
         on_options(client, response);
@@ -196,16 +231,28 @@ static void on_ok(struct rtsp_client *client, const struct rtsp_message *respons
     }
 }
 
-/* Answers come in order, whatever their CSeq says: some cameras count wrong. */
+/* Elsewhere only before anything is set up: what is would be left behind. */
+static bool may_go_elsewhere(const struct rtsp_client *client, const struct rtsp_message *response)
+{
+    return response->status / 100 == 3 &&
+           (client->step == STEP_OPTIONS || client->step == STEP_DESCRIBE);
+}
+
+/* Answers come in order, whatever their CSeq says: some cameras count wrong. One that nothing
+ * was asked for is passed over. */
 void client_on_response(struct rtsp_client *client, const struct rtsp_message *response)
 {
-    if (!client->method || response->status < 200)
+    unsigned status = response->status;
+
+    if (!client->method || status < 200)
         return;
-    if (response->status == 401 || response->status == 403)
+    client->answered = client->method;
+    client->method = NULL;
+    if (status == 401 || (status == 403 && client->step != STEP_PLAYING))
         on_unauthorised(client, response);
-    else if (response->status / 100 == 3)
+    else if (may_go_elsewhere(client, response))
         on_redirect(client, response);
-    else if (response->status / 100 == 2)
+    else if (status / 100 == 2)
         on_ok(client, response);
     else
         on_refused(client, response);

@@ -56,6 +56,15 @@ int store_agent_find_by_key(struct store_reader *reader, const uint8_t key[STORE
     return read_one(&query, out);
 }
 
+int store_agent_count(struct store_reader *reader, uint64_t *out)
+{
+    struct query query = query_begin(&reader->db, "SELECT count(*) FROM agent WHERE revoked_s = 0");
+    int next = query_next(&query);
+
+    *out = next > 0 ? (uint64_t)query_int(&query) : 0;
+    return query_end_one(&query, next);
+}
+
 int store_agent_list(struct store_reader *reader, const char *after, size_t limit,
                      bool (*each)(void *owner, const struct store_agent *agent), void *owner)
 {

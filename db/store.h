@@ -42,6 +42,9 @@ int store_camera_find_by_slug(struct store_reader *reader, const char *slug,
 int store_token_find(struct store_reader *reader, const char *id,
                      struct store_token *out) MUST_CHECK;
 
+/* How many agents there are, without those that were revoked. */
+int store_agent_count(struct store_reader *reader, uint64_t *out) MUST_CHECK;
+
 /* Lists: calls each for up to limit rows in order of id, beginning after the id `after` (""
  * for the first); each returns false to stop. It may look things up by the same reader, but
  * not begin the same list again. */

@@ -69,6 +69,23 @@ static bool agent_online(void *owner, const char *agent_id)
     return relay_agent_is_online(api->server->relay, agent_id);
 }
 
+static size_t agents_online(void *owner)
+{
+    struct local_api *api = owner;
+
+    return relay_agents_online(api->server->relay);
+}
+
+static const char *cameras_in(void *owner, unsigned i, size_t *count)
+{
+    struct local_api *api = owner;
+
+    if (i >= CAMERA_STATES)
+        return NULL;
+    *count = relay_cameras_in(api->server->relay, (enum camera_state)i);
+    return camera_state_name((enum camera_state)i);
+}
+
 static size_t viewers(void *owner, const char *protocol)
 {
     struct local_api *api = owner;
@@ -127,6 +144,8 @@ int local_api_open(struct local_api **out, struct server *server)
                                 .owner = api,
                                 .camera_state = camera_state,
                                 .agent_online = agent_online,
+                                .agents_online = agents_online,
+                                .cameras_in = cameras_in,
                                 .viewers = viewers,
                                 .camera_urls = camera_urls};
     err = http_router_new(&api->router);

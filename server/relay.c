@@ -337,6 +337,11 @@ void relay_agent_drop(struct relay *relay, const char *agent_id, const char *rea
         agent->drop(agent, reason);
 }
 
+size_t relay_cameras_in(const struct relay *relay, enum camera_state state)
+{
+    return relay->state_counts[state];
+}
+
 enum camera_state relay_camera_state_of(const struct relay *relay, const char *camera_id,
                                         const char **text)
 {

@@ -57,6 +57,9 @@ bool relay_agent_is_online(const struct relay *relay, const char *agent_id);
 size_t relay_agents_online(const struct relay *relay);
 void relay_agent_drop(struct relay *relay, const char *agent_id, const char *reason);
 
+/* How many cameras are in that state now. */
+size_t relay_cameras_in(const struct relay *relay, enum camera_state state);
+
 /* The camera's state, and its sentence for people (borrowed until the next change). */
 enum camera_state relay_camera_state_of(const struct relay *relay, const char *camera_id,
                                         const char **text);

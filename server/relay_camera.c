@@ -41,6 +41,8 @@ void relay_camera_set_state(struct relay_camera *camera, enum camera_state state
     len = strnlen(text, sizeof(camera->text) - 1);
     memcpy(camera->text, text, len);
     camera->text[len] = '\0';
+    camera->relay->state_counts[camera->state]--;
+    camera->relay->state_counts[state]++;
     camera->state = state;
     LOG(LOG_INFO, "camera", camera->slug, camera_state_name(state), KV_S("text", camera->text));
     camera->relay->env.on_state(camera->relay->env.owner, camera->slug, state, camera->text);
@@ -135,6 +137,7 @@ void relay_camera_put(struct relay *relay, const struct store_camera *from)
         loop_timer_init(&camera->retry, relay->loop, on_retry);
         camera_copy(camera, from);
         map_insert(&relay->cameras, &camera->node, camera->id);
+        relay->state_counts[camera->state]++;
     }
     if (agent)
         agent->cameras_changed(agent);
@@ -149,6 +152,7 @@ static void camera_release(struct loop_task *task)
 void relay_camera_free(struct relay_camera *camera)
 {
     map_remove(&camera->relay->cameras, &camera->node);
+    camera->relay->state_counts[camera->state]--;
     loop_timer_stop(&camera->linger);
     loop_timer_stop(&camera->retry);
     camera->gone.run = camera_release;

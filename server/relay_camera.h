@@ -24,6 +24,7 @@ struct relay {
     struct ticket_key tickets;
     struct map agents;  /* by id: connected now */
     struct map cameras; /* by id: all */
+    size_t state_counts[CAMERA_STATES];
 };
 
 struct relay_camera {

@@ -17,7 +17,10 @@ static int find_track(const struct session *session, const char *url)
 
     if (!name)
         return session->tracks->count == 1 ? 0 : -1;
-    for (name += 8; *name >= '0' && *name <= '9' && track < TRACKS_MAX; name++)
+    name += strlen("trackID=");
+    if (*name < '0' || *name > '9')
+        return -1;
+    for (; *name >= '0' && *name <= '9' && track < TRACKS_MAX; name++)
         track = track * 10 + (unsigned)(*name - '0');
     if (track >= session->tracks->count || session->tracks->track[track].codec == CODEC_NONE)
         return -1;

@@ -34,7 +34,11 @@ struct api_env {
     void *owner;
     int (*camera_state)(void *owner, const char *camera_id, struct api_camera_state *out);
     bool (*agent_online)(void *owner, const char *agent_id);
+    size_t (*agents_online)(void *owner);
     size_t (*viewers)(void *owner, const char *protocol); /* NULL: of all */
+
+    /* The i-th state's word, and how many cameras are in it; NULL past the last. */
+    const char *(*cameras_in)(void *owner, unsigned i, size_t *count);
 
     /* Calls each with every address of a stream, with %s where the token goes. */
     void (*camera_urls)(void *owner, const char *slug,

@@ -1,8 +1,12 @@
-"""The player in Debian's Chromium: what it shows, what it says, and what it never tells."""
+"""The player in Debian's Chromium and Firefox: what it shows, what it says, and what it never tells."""
 import json
 import os
+import ssl
 import subprocess
+import urllib.error
+import urllib.request
 
+import firefox
 import pytest
 import rig as rigs
 from test_browser import HERE, modules  # noqa: F401 (a fixture)
@@ -43,6 +47,21 @@ def complaints(seen, *statuses):
             if "/snapshot.jpg" not in error and not any(text in error for text in expected)]
 
 
+@pytest.fixture(scope="module")
+def whep(relay):
+    """Skips where the server has no WHEP: a route that isn't there refuses without a rule."""
+    request = urllib.request.Request(f"{base(relay)}/whep/none", data=b"v=0\r\n", headers={
+        "content-type": "application/sdp", "authorization": "Bearer none"})
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    try:
+        urllib.request.urlopen(request, timeout=10, context=trusting).close()
+    except urllib.error.HTTPError as error:
+        with error:
+            if error.code in (404, 405) and "rule" not in json.load(error):
+                pytest.skip("the server has no WHEP")
+
+
 def assert_token_stays_secret(seen, token):
     """Only our server gets it, and only in a header."""
     for request in seen["requests"]:
@@ -59,6 +78,43 @@ def test_without_webrtc_the_page_plays_hls(relay, token, camera, modules):
     assert value["width"] == 640 and value["frames"] > 20, value
     assert complaints(seen, 404) == []
     assert_token_stays_secret(seen, token)
+
+
+def test_chromium_plays_by_webrtc(relay, token, camera, modules, whep):
+    script = PLAYS + "await until(() => player.figures.latencyMs, 4000);" + LOOK
+    seen = visit(modules, url=page(relay, camera(gop=25), token), script=script)
+    value = seen["value"]
+    assert (value["state"], value["transport"], value["width"]) == ("playing", "WebRTC", 640), value
+    assert value["figures"]["codec"] == "H264" and 0 < value["figures"]["latencyMs"] < 500, value
+    assert complaints(seen) == []
+    assert_token_stays_secret(seen, token)
+
+
+def in_firefox(url, way):
+    """The player's own words and figures after it has shown some pictures, in Firefox."""
+    if not firefox.is_installed():
+        pytest.skip("firefox-esr is not installed")
+    with firefox.Firefox() as browser:
+        browser.go(url)
+        return browser.run(f"""
+            const found = document.querySelector("culvert-player");
+            const player = found.wrappedJSObject ?? found;
+            player.setAttribute("transport", "{way}");
+            const deadline = Date.now() + 15000;
+            while (Date.now() < deadline && !(player.figures.framesDecoded > 40))
+              await new Promise((done) => setTimeout(done, 100));
+            const {{ state, words, transport, figures }} = player;
+            return JSON.parse(JSON.stringify({{ state, words, transport, figures,
+              width: player.video.videoWidth }}))""")
+
+
+@pytest.mark.parametrize("way,name", (("hls", "LL-HLS"), ("webrtc", "WebRTC")))
+def test_firefox_plays(relay, token, camera, request, way, name):
+    if way == "webrtc":
+        request.getfixturevalue("whep")
+    seen = in_firefox(page(relay, camera(gop=25), token), way)
+    assert (seen["state"], seen["transport"], seen["width"]) == ("playing", name, 640), seen
+    assert seen["figures"]["framesDecoded"] > 40, seen
 
 
 def test_webrtc_that_cannot_connect_gives_way_to_hls(relay, token, camera, modules):
@@ -99,7 +155,7 @@ def test_a_quiet_camera_is_said_in_words_and_a_lost_connection_comes_back(relay,
         const words = player.words;
         fakeWhep.quiet = false;
         fakeWhep.peer.close();
-        await until(() => look().drawn > 10, 15000);
+        await until(() => look().drawn > 10 && player.state === "playing", 15000);
         return {...look(), said: words, posts: fakeWhep.posts.length}"""
     quiet = 'fake.quiet = true; fake.news = {camera: "unreachable"};'
     seen = visit(modules, url=page(relay, "door", token), before=peer(before=quiet), script=script,

@@ -136,6 +136,14 @@ export class Session {
     this.video.play().catch(() => undefined); // refused: the page shows that it is paused
     clearInterval(this.watch);
     this.watch = window.setInterval(() => this.look(), 500);
+    this.video.requestVideoFrameCallback?.(() => this.seen(transport));
+  }
+
+  // The words go with the first picture, not up to a look later.
+  private seen(transport: Transport): void {
+    if (this.transport !== transport) return;
+    this.pictureAt = performance.now();
+    this.onStatus({ state: "playing", words: "" });
   }
 
   private framesNow(): number {

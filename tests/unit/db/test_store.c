@@ -56,6 +56,21 @@ static void an_epoch_never_goes_down(void **state)
     assert_true(out.seen_s > 0);
 }
 
+static void revoked_agents_are_not_counted(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t count = 9;
+
+    assert_int_equal(store_agent_count(fixture->reader, &count), 0);
+    assert_int_equal(count, 0);
+    assert_int_equal(fixture_put_agent(fixture, "agt_a"), 0);
+    assert_int_equal(fixture_put_agent(fixture, "agt_b"), 0);
+    store_agent_revoke(fixture->store, "agt_a", fixture_done(fixture));
+    assert_int_equal(fixture_wait(fixture), 0);
+    assert_int_equal(store_agent_count(fixture->reader, &count), 0);
+    assert_int_equal(count, 1);
+}
+
 static void a_revocation_is_not_taken_back_by_a_put(void **state)
 {
     struct fixture *fixture = *state;
@@ -306,6 +321,7 @@ int main(void)
         T(an_agent_is_found_by_its_key),
         T(two_agents_cannot_have_one_key),
         T(an_epoch_never_goes_down),
+        T(revoked_agents_are_not_counted),
         T(a_revocation_is_not_taken_back_by_a_put),
         T(revoking_what_is_not_there_says_so),
         T(a_code_enrols_one_agent_by_the_codes_name),

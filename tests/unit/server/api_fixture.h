@@ -55,6 +55,22 @@ static inline bool fixture_agent_online(void *owner, const char *agent_id)
     return !strcmp(agent_id, "agt_1");
 }
 
+static inline size_t fixture_agents_online(void *owner)
+{
+    (void)owner;
+    return 1;
+}
+
+/* Two are live, one is away. */
+static inline const char *fixture_cameras_in(void *owner, unsigned i, size_t *count)
+{
+    static const char *const names[] = {"idle", "live", "agent-away", NULL};
+
+    (void)owner;
+    *count = (const size_t[]){0, 2, 1, 0}[i];
+    return names[i];
+}
+
 static inline size_t fixture_viewers(void *owner, const char *protocol)
 {
     (void)owner;
@@ -141,6 +157,8 @@ static inline void fixture_open_parts(struct api_fixture *fixture)
                                     .owner = fixture,
                                     .camera_state = fixture_camera_state,
                                     .agent_online = fixture_agent_online,
+                                    .agents_online = fixture_agents_online,
+                                    .cameras_in = fixture_cameras_in,
                                     .viewers = fixture_viewers,
                                     .camera_urls = fixture_urls};
 }
