@@ -8,3 +8,6 @@ SRC_egress += egress/webrtc/stun.c
 SRC_egress += egress/webrtc/rtcp.c
 SRC_egress += egress/webrtc/estimate.c
 SRC_egress += egress/webrtc/ice.c
+SRC_egress += egress/webrtc/sdp_answer.c egress/webrtc/sdp_attribute.c egress/webrtc/sdp_choose.c
+SRC_egress += egress/webrtc/sdp_fragment.c egress/webrtc/sdp_offer.c egress/webrtc/sdp_section.c
+SRC_egress += egress/webrtc/sdp_text.c
