@@ -13,3 +13,6 @@ SRC_egress += egress/webrtc/srtp.c egress/webrtc/srtp_gcm.c egress/webrtc/tcp.c 
 SRC_egress += egress/webrtc/painter.c egress/webrtc/snapshot.c
 SRC_egress += egress/webrtc/ice.c
 SRC_egress += egress/webrtc/stubs_tmp.c
+SRC_egress += egress/webrtc/sdp_answer.c egress/webrtc/sdp_attribute.c egress/webrtc/sdp_choose.c
+SRC_egress += egress/webrtc/sdp_fragment.c egress/webrtc/sdp_offer.c egress/webrtc/sdp_section.c
+SRC_egress += egress/webrtc/sdp_text.c

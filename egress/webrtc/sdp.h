@@ -35,25 +35,31 @@ struct offer_codec {
     uint32_t clock_rate;
     uint8_t channels;
     uint8_t packetization_mode; /* H.264 */
-    uint32_t profile_level_id;  /* H.264: the three bytes; 0x42000a where absent (RFC 6184) */
+    /* H.264: the three bytes, 0x42000a where absent (RFC 6184). H.265: profile-id, tier-flag and
+     * level-id in a byte each, 0x01005d where absent (RFC 7798). */
+    uint32_t profile_level_id;
     bool has_nack, has_pli, has_transport_cc, has_remb;
 };
 
 struct offer_media {
     enum offer_kind kind;
-    char mid[MID_TEXT];
-    char transport[24]; /* as the m line has it: "UDP/TLS/RTP/SAVPF" */
-    bool wants_media;   /* recvonly or sendrecv, and not rejected by port 0 */
-    bool is_bundled;    /* its mid is in the session's BUNDLE group */
+    char kind_text[16]; /* as the m line has it, as the transport: tokens, fit to be echoed */
+    char transport[24]; /* "UDP/TLS/RTP/SAVPF" */
+    char mid[MID_TEXT]; /* a token; "" only where nothing is wanted */
+    char ufrag[UFRAG_TEXT];
+    bool wants_media; /* audio or video, recvonly or sendrecv, and not rejected by port 0 */
+    bool is_bundled;  /* its mid is in the session's BUNDLE group */
     unsigned codec_count;
     struct offer_codec codec[OFFER_CODECS_MAX];
     uint8_t abs_send_time_id, transport_cc_id, playout_delay_id,
         mid_id;    /* 1 to 14; 0: not offered */
-    bool has_sctp; /* webrtc-datachannel with a port */
-    uint32_t max_message_bytes;
+    bool has_sctp; /* webrtc-datachannel with a port, not rejected by port 0 */
+    uint16_t sctp_port;
+    uint32_t max_message_bytes; /* that the viewer takes; UINT32_MAX: any */
 };
 
 struct offer {
+    /* Of the first section that is used. */
     char ufrag[UFRAG_TEXT], password[PASSWORD_TEXT];
     uint8_t fingerprint[FINGERPRINT_BYTES]; /* of the viewer's certificate, SHA-256 */
     bool has_fingerprint;
@@ -66,8 +72,9 @@ struct offer {
 
 /* 0, or -ERR_PROTOCOL / -ERR_TOO_LONG / -ERR_TOO_MANY / -ERR_UNSUPPORTED, and *wrong a sentence
  * for the person who wrote the player ("the offer has no a=fingerprint"), static. A parsed offer
- * has at least one media section, ICE credentials, a SHA-256 fingerprint, is not passive, not
- * lite, and all its used sections are in one BUNDLE. text need not end in NUL. */
+ * has at least one media section, ICE credentials, a SHA-256 fingerprint, rtcp-mux, is not passive,
+ * not lite, and its used sections are in one BUNDLE, or there is one only. text need not end in
+ * NUL. */
 int offer_parse(struct offer *out, const char *text, size_t len, const char **wrong) MUST_CHECK;
 
 /* What one media section of the offer gets. */
@@ -87,6 +94,10 @@ struct choice {
  * camera's codec, when there is nothing to send. Data sections are chosen when has_data. */
 int sdp_choose(const struct offer *offer, const struct tracks *tracks, bool has_data,
                struct choice choices[OFFER_MEDIA_MAX], const char **wrong) MUST_CHECK;
+
+/* The viewer's ufrag on the one transport: of the first section that was chosen (RFC 8843 section
+ * 7.3; some offer each section with its own). Borrowed from the offer. */
+const char *offer_ufrag(const struct offer *offer, const struct choice choices[OFFER_MEDIA_MAX]);
 
 struct answer_candidate {
     struct addr addr;
