@@ -343,30 +343,22 @@ static void become_ready(struct dtls *dtls)
 static void advance(struct dtls *dtls)
 {
     uint8_t data[DATA_MAX_BYTES];
-    int got = 1;
+    int got = 1, error = SSL_ERROR_NONE;
 
     while (got > 0 && !dtls->is_over) {
         ERR_clear_error();
         got = SSL_read(dtls->ssl, data, sizeof(data));
+        error = SSL_get_error(dtls->ssl, got); /* before a callback writes */
         flush(dtls);
         if (!dtls->is_ready && SSL_is_init_finished(dtls->ssl))
             become_ready(dtls);
         if (got > 0 && !dtls->is_over)
             dtls->handler->on_data(dtls->owner, data, (size_t)got);
     }
-    if (dtls->is_over)
+    if (dtls->is_over || error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
         return;
-    switch (SSL_get_error(dtls->ssl, got)) {
-    case SSL_ERROR_WANT_READ:
-    case SSL_ERROR_WANT_WRITE:
-        return;
-    case SSL_ERROR_ZERO_RETURN:
-        end(dtls, -ERR_CLOSED);
-        return;
-    default:
-        ERR_clear_error();
-        end(dtls, -ERR_TLS);
-    }
+    ERR_clear_error();
+    end(dtls, error == SSL_ERROR_ZERO_RETURN ? -ERR_CLOSED : -ERR_TLS);
 }
 
 void dtls_input(struct dtls *dtls, const uint8_t *bytes, size_t len)

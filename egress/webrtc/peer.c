@@ -84,8 +84,8 @@ static void on_dtls_ready(void *owner, const struct srtp_keys *keys)
         KV_S("path", ice_selected(&peer->ice, loop_now_us(peer->instance->env->loop))->tcp
                          ? "tcp"
                          : "udp"));
-    if (peer->wants_data)
-        channel_open(peer, 5000);
+    if (peer->sctp_port)
+        channel_open(peer, peer->sctp_port);
 }
 
 static void on_dtls_data(void *owner, const uint8_t *bytes, size_t len)
@@ -147,13 +147,14 @@ static void make_id(struct peer *peer)
              (unsigned long long)random_u64());
 }
 
-int peer_open(struct peer *peer)
+int peer_open(struct peer *peer, const char *remote_ufrag)
 {
     struct egress_instance *instance = peer->instance;
     struct loop *loop = instance->env->loop;
-    int err = ice_init(&peer->ice, loop_index(loop), peer->offer->ufrag, loop_now_us(loop));
+    int err = ice_init(&peer->ice, loop_index(loop), remote_ufrag, loop_now_us(loop));
 
-    memcpy(peer->ice.remote_password, peer->offer->password, PASSWORD_TEXT);
+    if (err == 0 && strcmp(remote_ufrag, peer->offer->ufrag) == 0)
+        memcpy(peer->ice.remote_password, peer->offer->password, PASSWORD_TEXT);
     if (err == 0)
         err = dtls_open(&peer->dtls, instance->identity, peer->offer->fingerprint, &dtls_handler,
                         peer);
@@ -212,8 +213,7 @@ void peer_close(struct peer *peer, const char *reason)
     if (peer->state == PEER_CLOSED)
         return;
     if (peer->state == PEER_PLAYING)
-        LOG(LOG_INFO, "viewer", peer->admission.viewer_id, "left", KV_S("protocol", "webrtc"),
-            KV_S("reason", reason), KV_I("bytes", (int64_t)peer->admission.out_bytes),
+        LOG(LOG_INFO, "viewer", peer->admission.viewer_id, "closed", KV_S("reason", reason),
             KV_I("lost", peer->numbers.lost),
             KV_I("estimate_kbps", peer->estimate.has_feedback ? peer->estimate.bps / 1000 : 0),
             KV_I("resent", (int64_t)peer->numbers.retransmitted),

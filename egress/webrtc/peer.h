@@ -120,7 +120,8 @@ struct peer {
     struct dtls *dtls;      /* owned */
     struct srtp_pair *srtp; /* owned; NULL before the handshake */
     struct sctp *sctp;      /* owned; NULL without a data channel */
-    bool wants_data, is_data_open;
+    uint16_t sctp_port;     /* 0: no data channel was offered */
+    bool is_data_open;
     struct loop_timer handshake; /* DTLS flights to send again */
 
     struct sender video, audio;
@@ -147,7 +148,8 @@ struct peer {
 
 /* egress/webrtc/peer.c */
 struct peer *peer_new(struct egress_instance *instance) MUST_CHECK;
-int peer_open(struct peer *peer) MUST_CHECK; /* credentials, DTLS; found by id and ufrag */
+/* Credentials, DTLS; found by id and ufrag from here on. */
+int peer_open(struct peer *peer, const char *remote_ufrag) MUST_CHECK;
 void peer_close(struct peer *peer, const char *reason);
 void peer_end_later(struct peer *peer, int err);
 struct peer *peer_find(struct egress_instance *instance, const char *id);

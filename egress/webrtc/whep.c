@@ -64,7 +64,7 @@ static void take_choices(struct peer *peer, struct choice choices[OFFER_MEDIA_MA
         struct choice *choice = &choices[i];
 
         if (choice->is_data)
-            peer->wants_data = true;
+            peer->sctp_port = media->sctp_port;
         if (choice->is_data || choice->track < 0)
             continue;
         choice->ssrc = random_ssrc();
@@ -146,7 +146,8 @@ static void answer_offer(struct peer *peer)
         refuse_offer(peer, 406, "b-frames", b_frames);
         return;
     }
-    if (peer_open(peer) < 0 || write_answer(peer, choices, &body) < 0) {
+    if (peer_open(peer, offer_ufrag(peer->offer, choices)) < 0 ||
+        write_answer(peer, choices, &body) < 0) {
         http_respond_problem(peer->request, 503, "memory", "The server is out of memory.", 5);
         finish(peer);
         return;
