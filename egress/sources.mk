@@ -16,3 +16,4 @@ SRC_egress += egress/webrtc/sctp.c
 SRC_egress += egress/webrtc/sdp_answer.c egress/webrtc/sdp_attribute.c egress/webrtc/sdp_choose.c
 SRC_egress += egress/webrtc/sdp_fragment.c egress/webrtc/sdp_offer.c egress/webrtc/sdp_section.c
 SRC_egress += egress/webrtc/sdp_text.c
+SRC_egress += egress/webrtc/sctp.c
