@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "egress/webrtc/datagram.h"
 #include "egress/webrtc/sctp.h"
+#include "egress/webrtc/tcp.h"
 #include "media/packet.h"
 
 static void free_peer(struct loop_task *task)

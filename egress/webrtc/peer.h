@@ -1,20 +1,16 @@
-/* egress/webrtc/peer.h: viewers and what they share on one loop; private to egress/webrtc/. */
+/* egress/webrtc/peer.h: one viewer, and what the files of its parts do for it; private to
+ * egress/webrtc/.
+ */
 #pragma once
 
-#include "base/map.h"
-#include "egress/egress.h"
-#include "egress/webrtc/batch.h"
 #include "egress/webrtc/dtls.h"
 #include "egress/webrtc/estimate.h"
 #include "egress/webrtc/ice.h"
+#include "egress/webrtc/instance.h"
 #include "media/feed.h"
-#include "net/listener.h"
 
 struct http_request;
-struct painter;
 struct sctp;
-struct tcp_link;
-struct datagrams;
 
 enum {
     PEER_ID = 35, /* two digits of the loop, 128 random bits, NUL */
@@ -22,31 +18,7 @@ enum {
     TOKEN_DIGEST = 32,
     ROUTE_KEY = 40,
     VIDEO_RECORDS = 256,
-    HELD_MAX = 4,
-    SOCKETS_MAX = 16
-};
-
-/* All viewers of this protocol on one loop. */
-struct egress_instance {
-    struct egress_env *env;               /* borrowed */
-    const struct dtls_identity *identity; /* borrowed: the process's */
-    struct datagrams *udp[SOCKETS_MAX];   /* owned; none where UDP is switched off */
-    unsigned udp_count;
-    struct listener_list listeners;
-    struct answer_candidate candidates[ANSWER_CANDIDATES_MAX];
-    unsigned candidate_count;
-    struct map by_id, by_ufrag, by_route; /* peers, and the addresses proved to be theirs */
-    struct painter *painter;              /* borrowed: the process's */
-    struct map shots;                     /* of snapshot.c, by slug */
-    size_t asker_count;
-    struct list peers, tcp_links;
-    size_t peer_count, stranger_count; /* stranger: a TCP connection that has no peer yet */
-    struct loop_timer tick;
-    struct list held;       /* peers with audio that waits for the next frame of video */
-    struct loop_timer hold; /* runs while held is not empty */
-    struct batch batch;     /* what is being sent now */
-    uint64_t dropped;       /* packets of strangers, and what was not authentic */
-    bool is_draining;
+    HELD_MAX = 4
 };
 
 /* An address proved to be a viewer's; UDP only, a TCP connection knows its peer. */
@@ -178,24 +150,3 @@ void peer_report_take(struct peer *peer, uint8_t *bytes, size_t len);
 /* egress/webrtc/channel.c: the data channel's news. */
 void channel_open(struct peer *peer, uint16_t port);
 void channel_tick(struct peer *peer);
-
-/* egress/webrtc/tcp.c */
-void tcp_accept(struct egress_instance *instance, struct conn *conn);
-void tcp_close_all(struct egress_instance *instance);
-void tcp_close(struct tcp_link *link);
-struct peer *tcp_peer(const struct tcp_link *link);
-void tcp_set_peer(struct tcp_link *link, struct peer *peer);
-void tcp_send(struct tcp_link *link, const void *bytes, size_t len); /* one packet */
-void tcp_send_framed(struct tcp_link *link, const void *bytes, size_t len);
-size_t tcp_backlog(const struct tcp_link *link);
-
-/* egress/webrtc/whep.c */
-int whep_add(struct egress_instance *instance) MUST_CHECK;
-
-/* egress/webrtc/snapshot.c */
-int snapshot_add(struct egress_instance *instance) MUST_CHECK;
-void snapshot_tick(struct egress_instance *instance, int64_t now_us);
-void snapshot_close_all(struct egress_instance *instance);
-
-/* egress/webrtc/server.c: the instance of the loop with that index, or NULL. */
-struct egress_instance *webrtc_instance_at(unsigned loop_index);

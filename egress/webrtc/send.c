@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "egress/webrtc/peer.h"
+#include "egress/webrtc/tcp.h"
 #include "media/format/rtp.h"
 #include "media/format/rtp_packager.h"
 

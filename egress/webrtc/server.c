@@ -14,6 +14,7 @@
 #include "egress/webrtc/painter.h"
 #include "egress/webrtc/peer.h"
 #include "egress/webrtc/sctp.h"
+#include "egress/webrtc/tcp.h"
 #include "egress/webrtc/webrtc.h"
 #include "net/conn.h"
 #include "net/listener.h"

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "egress/webrtc/peer.h"
+#include "egress/webrtc/tcp.h"
 #include "net/conn.h"
 
 enum {
