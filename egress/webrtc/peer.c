@@ -14,6 +14,8 @@
 #include "egress/webrtc/tcp.h"
 #include "media/packet.h"
 
+enum { PEERS_MAX = 20000 }; /* on one loop */
+
 static void free_peer(struct loop_task *task)
 {
     struct peer *peer = list_entry(task, struct peer, gone);

@@ -14,7 +14,6 @@ struct sctp;
 
 enum {
     PEER_ID = 35, /* two digits of the loop, 128 random bits, NUL */
-    PEERS_MAX = 20000,
     TOKEN_DIGEST = 32,
     ROUTE_KEY = 40,
     VIDEO_RECORDS = 256,
@@ -86,7 +85,6 @@ struct peer {
     struct offer *offer;          /* owned */
     struct tracks *tracks;        /* owned reference: as the viewer was told */
     struct view_watch watch;
-
     struct ice ice;
     struct peer_route routes[ICE_PATHS_MAX];
     struct dtls *dtls;      /* owned */
