@@ -45,7 +45,7 @@ static size_t put_element(uint8_t *at, uint8_t id, uint32_t value, size_t len)
 {
     if (!id)
         return 0;
-    at[0] = (uint8_t)(id << 4 | (len - 1));
+    at[0] = (uint8_t)((unsigned)id << 4 | (unsigned)(len - 1));
     for (size_t i = 0; i < len; i++)
         at[1 + i] = (uint8_t)(value >> 8 * (len - 1 - i));
     return 1 + len;

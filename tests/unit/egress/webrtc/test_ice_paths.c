@@ -224,8 +224,8 @@ static void a_connection_is_a_path_of_its_own(void **state)
 {
     struct rig *rig = rig_of(state);
     struct addr addr = built_addr("192.0.2.1:5000");
-    struct ice_route udp_route = {addr, NULL}, first = {addr, &rig->now_us},
-                     second = {addr, rig->reply};
+    struct ice_route udp_route = {.remote = addr}, first = {.remote = addr, .tcp = &rig->now_us},
+                     second = {.remote = addr, .tcp = rig->reply};
 
     assert_int_equal(check_route(rig, &first, true), 64);
     assert_true(ice_is_proven(&rig->ice, &first));
