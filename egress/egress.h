@@ -132,5 +132,5 @@ struct egress {
 /* egress/all.c: every protocol, ended by NULL. */
 extern const struct egress *const egress_all[];
 
-/* The short word and the sentence that go with a verdict's rule, for any protocol. */
+/* egress/verdict.c: the sentence that goes with a verdict, for any protocol. */
 const char *verdict_detail(enum verdict verdict);

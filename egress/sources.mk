@@ -1,4 +1,4 @@
-SRC_egress += egress/all.c egress/page.c egress/web.c
+SRC_egress += egress/all.c egress/page.c egress/verdict.c egress/web.c
 SRC_egress += egress/rtsp/credential.c egress/rtsp/describe.c egress/rtsp/methods.c egress/rtsp/play.c
 SRC_egress += egress/rtsp/report.c egress/rtsp/server.c egress/rtsp/session.c egress/rtsp/setup.c
 SRC_egress += egress/rtsp/udp.c
