@@ -15,7 +15,9 @@ enum {
     CONTINUATIONS_MAX = 8,
     ACKS_MAX = 128,
     SETTINGS_MAX = 32,
-    HEADER_TABLE_BYTES = 1024, /* HPACK's, each way: what is said with every message fits */
+    /* Of our own HPACK encoder: what is said with every answer fits. The client's table keeps the
+     * default size: VLC never says that it took a smaller one (RFC 7541 4.2), an error of its own. */
+    HEADER_TABLE_BYTES = 1024,
     BODIES_MAX_BYTES = 2 << 20 /* of all requests that are not answered yet */
 };
 
@@ -569,7 +571,6 @@ static int submit_settings(struct h2 *h2)
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE,
          (uint32_t)(limits->header_bytes + limits->target_bytes)},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
-        {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, HEADER_TABLE_BYTES},
     };
 
     return nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, entries,

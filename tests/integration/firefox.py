@@ -13,6 +13,11 @@ PREFERENCES = {
     "media.autoplay.blocking_policy": 0,
     "media.peerconnection.ice.loopback": True,
     "media.peerconnection.ice.obfuscate_host_addresses": False,
+    # WebRTC's H.264 comes from a plugin that is downloaded, or from the machine's decoder: take that,
+    # whatever the machine's graphics are.
+    "media.webrtc.hw.h264.enabled": True,
+    "media.navigator.mediadatadecoder_h264_enabled": True,
+    "gfx.blacklist.webrtc.hw.acceleration.h264": 1,
     "datareporting.policy.dataSubmissionEnabled": False,
     "app.update.auto": False,
     "browser.shell.checkDefaultBrowser": False,

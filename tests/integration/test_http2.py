@@ -450,6 +450,14 @@ def test_5_5_unknown_frames_settings_and_errors_are_ignored(server):
     assert any(isinstance(f, frames.PingFrame) and f.opaque_data == b"12345678" for f in client.received)
 
 
+def test_clients_that_ignore_the_header_table_size_are_served(server):
+    """VLC is one: it never says that it took a smaller table, so none is asked for."""
+    client = Frames(server.tls).get(1, "/hello")
+    assert client.answer(1)[0] == 200
+    settings = next(f for f in client.received if isinstance(f, frames.SettingsFrame) and not f.flags)
+    assert settings.settings.get(frames.SettingsFrame.HEADER_TABLE_SIZE, 4096) >= 4096
+
+
 def test_6_2_interleaved_headers_end_the_connection(server):
     client = Frames(server.tls)
     client.headers(1, GET, flags=()).send(frames.PingFrame(0, b"12345678"))
