@@ -242,7 +242,7 @@ static void a_connection_is_a_path_of_its_own(void **state)
 static void a_closed_connection_is_forgotten(void **state)
 {
     struct rig *rig = rig_of(state);
-    struct ice_route tcp = {built_addr("192.0.2.1:5000"), rig};
+    struct ice_route tcp = {built_addr("192.0.2.1:5000"), rig, NULL};
 
     check(rig, "192.0.2.3:5000");
     nominate(rig, "192.0.2.1:5000");
@@ -261,7 +261,7 @@ static void a_closed_connection_is_forgotten(void **state)
 static void a_viewer_may_connect_again(void **state)
 {
     struct rig *rig = rig_of(state);
-    struct ice_route tcp = {built_addr("192.0.2.1:5000"), rig};
+    struct ice_route tcp = {built_addr("192.0.2.1:5000"), rig, NULL};
 
     rig->now_us += 60 * SECOND;
     check_route(rig, &tcp, true);
