@@ -16,7 +16,8 @@ enum {
     ACKS_MAX = 128,
     SETTINGS_MAX = 32,
     /* Of our own HPACK encoder: what is said with every answer fits. The client's table keeps the
-     * default size: VLC never says that it took a smaller one (RFC 7541 4.2), an error of its own. */
+     * default size: VLC never says that it took a smaller one (RFC 7541 4.2), an error of its own.
+     */
     HEADER_TABLE_BYTES = 1024,
     BODIES_MAX_BYTES = 2 << 20 /* of all requests that are not answered yet */
 };

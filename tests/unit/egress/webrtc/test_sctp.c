@@ -63,7 +63,7 @@ static struct sctp_peer *peer_new_open(void)
     assert_int_equal(peer->len, 19);
     assert_memory_equal(peer->message, "\3\0\1\0\0\0\0\0\0\7\0\0culvert", 19);
     assert_false(peer->is_open);
-    peer_send_data(peer, (struct peer_head){3, 1, 0, 50}, "\2", 1);
+    peer_send_data(peer, (struct peer_head){3, 15, 0, 50}, "\2", 1);
     assert_true(peer->is_open);
     return peer;
 }
@@ -233,7 +233,7 @@ static void it_may_be_closed_from_its_own_callback(void **state)
     assert_non_null(peer);
     assert_int_equal(sctp_open(&peer->sctp, loop, PEER_PORT, &closing, peer), 0);
     packets = peer->chunks[PEER_ABORT];
-    peer_send_data(peer, (struct peer_head){3, 1, 0, 50}, "\2", 1);
+    peer_send_data(peer, (struct peer_head){3, 15, 0, 50}, "\2", 1);
     assert_true(peer->is_open);
     memset(peer->chunks, 0, sizeof(peer->chunks));
     pass(5000);
@@ -292,7 +292,7 @@ static void associations_come_and_go_under_foreign_timers(void **state)
         struct sctp_peer *peer = peer_new();
 
         peer->is_mute = i % 3 == 0;
-        peer_send_data(peer, (struct peer_head){3, 1, 0, 50}, "\2", 1);
+        peer_send_data(peer, (struct peer_head){3, 15, 0, 50}, "\2", 1);
         (void)!sctp_send_text(peer->sctp, "hello", 5);
         loop_drain(loop);
         peer_free(peer);
@@ -375,8 +375,8 @@ static void a_channel_that_the_viewer_closes_is_closed_by_us(void **state)
     peer = peer_new_open();
     viewer_closes(peer, 0x3f00, 1); /* none of those there are */
     assert_int_equal(peer->reset_streams, 0);
-    viewer_closes(peer, 1, 2); /* ours */
-    assert_int_equal(peer->reset_streams, 1 << 1);
+    viewer_closes(peer, 15, 2); /* ours */
+    assert_int_equal(peer->reset_streams, 1 << 15);
     assert_int_equal(sctp_send_text(peer->sctp, "x", 1), -ERR_CLOSED);
     assert_false(peer->is_over);
     peer_free(peer);
