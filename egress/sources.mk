@@ -10,5 +10,5 @@ SRC_egress += egress/webrtc/report.c egress/webrtc/rtcp.c egress/webrtc/sctp.c
 SRC_egress += egress/webrtc/sdp_answer.c egress/webrtc/sdp_attribute.c egress/webrtc/sdp_choose.c
 SRC_egress += egress/webrtc/sdp_fragment.c egress/webrtc/sdp_offer.c egress/webrtc/sdp_section.c
 SRC_egress += egress/webrtc/sdp_text.c egress/webrtc/send.c egress/webrtc/server.c
-SRC_egress += egress/webrtc/snapshot.c egress/webrtc/srtp.c egress/webrtc/srtp_gcm.c
+SRC_egress += egress/webrtc/snapshot.c egress/webrtc/srtp.c egress/webrtc/srtp_gcm.c egress/webrtc/srtcp_gcm.c egress/webrtc/gcm_key.c
 SRC_egress += egress/webrtc/stun.c egress/webrtc/tcp.c egress/webrtc/whep.c

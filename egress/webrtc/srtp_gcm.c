@@ -4,10 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-
-enum { HEADER_BYTES = 12, EXTENSION_HEAD = 4, LABEL_KEY = 0, LABEL_SALT = 2, SALT_ROOM = 14 };
+enum { HEADER_BYTES = 12, EXTENSION_HEAD = 4 };
 
 /* What a packet's index is guessed by (RFC 3711 section 3.3.1). */
 struct source {
@@ -16,57 +13,19 @@ struct source {
 };
 
 struct srtp_gcm {
-    EVP_CIPHER_CTX *cipher; /* owned; has the session key */
-    uint8_t salt[GCM_SALT_BYTES];
+    struct gcm_key key;
     struct source sources[GCM_SOURCES_MAX];
     unsigned source_count;
 };
 
-/* RFC 3711 section 4.3.3, with a key derivation rate of 0: AES in counter mode, from the master
- * salt with the label in it. GCM's salt is two bytes shorter, with zeros after it (RFC 7714 section
- * 11). */
-static int derive(const uint8_t *key, const uint8_t *salt, uint8_t label, uint8_t *out, int len)
-{
-    static const uint8_t zeros[GCM_KEY_BYTES];
-    uint8_t counter[16] = {0};
-    EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
-    int done = 0, made = 0;
-
-    if (!cipher)
-        return -ENOMEM;
-    memcpy(counter, salt, GCM_SALT_BYTES);
-    counter[SALT_ROOM - 7] ^= label;
-    if (EVP_EncryptInit_ex(cipher, EVP_aes_128_ctr(), NULL, key, counter) == 1)
-        done = EVP_EncryptUpdate(cipher, out, &made, zeros, len);
-    EVP_CIPHER_CTX_free(cipher);
-    return done == 1 && made == len ? 0 : -ERR_LIBRARY;
-}
-
-static int set_keys(struct srtp_gcm *gcm, const uint8_t *key, const uint8_t *salt)
-{
-    uint8_t session_key[GCM_KEY_BYTES];
-    int err = derive(key, salt, LABEL_KEY, session_key, sizeof(session_key));
-
-    if (err == 0)
-        err = derive(key, salt, LABEL_SALT, gcm->salt, sizeof(gcm->salt));
-    if (err == 0 &&
-        EVP_EncryptInit_ex(gcm->cipher, EVP_aes_128_gcm(), NULL, session_key, NULL) != 1)
-        err = -ERR_LIBRARY;
-    OPENSSL_cleanse(session_key, sizeof(session_key));
-    return err;
-}
-
-int srtp_gcm_open(struct srtp_gcm **out, const uint8_t key[GCM_KEY_BYTES],
-                  const uint8_t salt[GCM_SALT_BYTES])
+int srtp_gcm_open(struct srtp_gcm **out, struct gcm_master sent)
 {
     struct srtp_gcm *gcm = calloc(1, sizeof(*gcm));
-    int err = -ENOMEM;
+    int err;
 
     if (!gcm)
         return -ENOMEM;
-    gcm->cipher = EVP_CIPHER_CTX_new();
-    if (gcm->cipher)
-        err = set_keys(gcm, key, salt);
+    err = gcm_key_open(&gcm->key, sent, GCM_USE_RTP);
     if (err < 0) {
         srtp_gcm_close(gcm);
         return err;
@@ -79,8 +38,7 @@ void srtp_gcm_close(struct srtp_gcm *gcm)
 {
     if (!gcm)
         return;
-    EVP_CIPHER_CTX_free(gcm->cipher);
-    OPENSSL_cleanse(gcm, sizeof(*gcm));
+    gcm_key_close(&gcm->key);
     free(gcm);
 }
 
@@ -122,8 +80,7 @@ static void make_iv(const struct srtp_gcm *gcm, const uint8_t *packet, uint32_t 
     for (unsigned i = 0; i < 4; i++)
         iv[6 + i] = (uint8_t)(rollovers >> (24 - 8 * i));
     memcpy(iv + 10, packet + 2, 2);
-    for (unsigned i = 0; i < GCM_SALT_BYTES; i++)
-        iv[i] ^= gcm->salt[i];
+    gcm_key_salt(&gcm->key, iv);
 }
 
 /* The header with its extension: authenticated, not encrypted. 0: not of our making. */
@@ -147,17 +104,18 @@ ssize_t srtp_gcm_protect(struct srtp_gcm *gcm, uint8_t *packet, size_t len)
     uint16_t seq = (uint16_t)(header ? packet[2] << 8 | packet[3] : 0);
     struct source *source = header ? find_source(gcm, read_u32(packet + 8), seq) : NULL;
     uint8_t iv[GCM_SALT_BYTES];
+    EVP_CIPHER_CTX *cipher = gcm->key.cipher;
     int done;
 
     if (!source)
         return header ? -ERR_TOO_MANY : -ERR_PROTOCOL;
     make_iv(gcm, packet, rollovers_at(source, seq), iv);
-    if (EVP_EncryptInit_ex(gcm->cipher, NULL, NULL, NULL, iv) != 1 ||
-        EVP_EncryptUpdate(gcm->cipher, NULL, &done, packet, (int)header) != 1 ||
-        EVP_EncryptUpdate(gcm->cipher, packet + header, &done, packet + header,
-                          (int)(len - header)) != 1 ||
-        EVP_EncryptFinal_ex(gcm->cipher, packet + len, &done) != 1 ||
-        EVP_CIPHER_CTX_ctrl(gcm->cipher, EVP_CTRL_AEAD_GET_TAG, GCM_TAG_BYTES, packet + len) != 1)
+    if (EVP_EncryptInit_ex(cipher, NULL, NULL, NULL, iv) != 1 ||
+        EVP_EncryptUpdate(cipher, NULL, &done, packet, (int)header) != 1 ||
+        EVP_EncryptUpdate(cipher, packet + header, &done, packet + header, (int)(len - header)) !=
+            1 ||
+        EVP_EncryptFinal_ex(cipher, packet + len, &done) != 1 ||
+        EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, GCM_TAG_BYTES, packet + len) != 1)
         return -ERR_LIBRARY;
     return (ssize_t)(len + GCM_TAG_BYTES);
 }

@@ -1,25 +1,22 @@
 /* egress/webrtc/srtp_gcm.h: SRTP of outgoing media with AEAD_AES_128_GCM (RFC 7714) on OpenSSL;
  * private to srtp.c.
  *
- * libsrtp2 does the same, and does all the rest; but Debian's rests on NSS, whose locks and
- * allocations cost more than the cipher (docs/decisions/0007). This is the one thing done for each
- * packet and viewer.
+ * libsrtp2 does the same; but Debian's rests on NSS, whose locks and allocations cost more than the
+ * cipher (docs/decisions/0007). This is the one thing done for each packet and viewer.
  */
 #pragma once
 
 #include <stddef.h>
-#include <stdint.h>
 #include <sys/types.h>
 
-#include "base/err.h"
+#include "egress/webrtc/gcm_key.h"
 
-enum { GCM_KEY_BYTES = 16, GCM_SALT_BYTES = 12, GCM_TAG_BYTES = 16, GCM_SOURCES_MAX = 4 };
+enum { GCM_SOURCES_MAX = 4 };
 
 struct srtp_gcm;
 
-/* key and salt are the master's, and copied. 0 or -ENOMEM, -ERR_LIBRARY. */
-int srtp_gcm_open(struct srtp_gcm **out, const uint8_t key[GCM_KEY_BYTES],
-                  const uint8_t salt[GCM_SALT_BYTES]) MUST_CHECK;
+/* 0 or -ENOMEM, -ERR_LIBRARY. */
+int srtp_gcm_open(struct srtp_gcm **out, struct gcm_master sent) MUST_CHECK;
 void srtp_gcm_close(struct srtp_gcm *gcm);
 
 /* In place, with room for GCM_TAG_BYTES more; a whole RTP packet of ours, without CSRCs. Returns

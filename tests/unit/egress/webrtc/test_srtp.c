@@ -1,5 +1,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include <cmocka.h>
 #include <srtp2/srtp.h>
 
+#include "egress/webrtc/srtcp_gcm.h"
 #include "egress/webrtc/srtp.h"
 #include "egress/webrtc/srtp_gcm.h"
 
@@ -102,6 +104,19 @@ static void media_is_encrypted_and_repeats_as_it_was(void **state)
     }
 }
 
+/* libsrtp2 with the same keys, as the judge. */
+static srtp_t libsrtp_new(uint8_t key[SRTP_KEY_MAX], srtp_ssrc_type_t type)
+{
+    srtp_policy_t policy = {
+        .ssrc = {.type = type}, .key = key, .window_size = 1024, .allow_repeat_tx = 1};
+    srtp_t session;
+
+    srtp_crypto_policy_set_aes_gcm_128_16_auth(&policy.rtp);
+    srtp_crypto_policy_set_aes_gcm_128_16_auth(&policy.rtcp);
+    assert_int_equal(srtp_create(&session, &policy), srtp_err_status_ok);
+    return session;
+}
+
 /* Our GCM against libsrtp2's, packet by packet, over a rollover, with an old packet sent again. */
 static void gcm_is_what_libsrtp_makes(void **state)
 {
@@ -109,36 +124,20 @@ static void gcm_is_what_libsrtp_makes(void **state)
     struct srtp_gcm *gcm;
     srtp_t theirs;
     uint8_t key[SRTP_KEY_MAX] = {9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 11, 12, 13, 14, 15, 16, 17, 18, 19};
-    srtp_policy_t policy = {
-        .ssrc = {.type = ssrc_any_outbound}, .key = key, .window_size = 1024, .allow_repeat_tx = 1};
 
     (void)state;
-    srtp_crypto_policy_set_aes_gcm_128_16_auth(&policy.rtp);
-    srtp_crypto_policy_set_aes_gcm_128_16_auth(&policy.rtcp);
-    assert_int_equal(srtp_create(&theirs, &policy), srtp_err_status_ok);
-    assert_int_equal(srtp_gcm_open(&gcm, key, key + GCM_KEY_BYTES), 0);
+    theirs = libsrtp_new(key, ssrc_any_outbound);
+    assert_int_equal(srtp_gcm_open(&gcm, (struct gcm_master){key, key + GCM_KEY_BYTES}), 0);
     for (unsigned i = 0; i < sizeof(seqs) / sizeof(*seqs); i++) {
-        uint8_t a[64 + SRTP_OVERHEAD_MAX] = {0x90,
-                                             96,
-                                             (uint8_t)(seqs[i] >> 8),
-                                             (uint8_t)seqs[i],
-                                             0,
-                                             0,
-                                             0,
-                                             1,
-                                             0,
-                                             0,
-                                             0,
-                                             7,
-                                             0xbe,
-                                             0xde,
-                                             0,
-                                             1,
-                                             1,
-                                             2};
+        static const uint8_t head[] = {0x90, 96, 0, 0,    0,    0, 0, 1, 0,
+                                       0,    0,  7, 0xbe, 0xde, 0, 1, 1, 2};
+        uint8_t a[64 + SRTP_OVERHEAD_MAX] = {0};
         uint8_t b[sizeof(a)];
         int len = 64;
 
+        memcpy(a, head, sizeof(head));
+        a[2] = (uint8_t)(seqs[i] >> 8);
+        a[3] = (uint8_t)seqs[i];
         memcpy(b, a, sizeof(a));
         assert_int_equal(srtp_protect(theirs, b, &len), srtp_err_status_ok);
         assert_int_equal(srtp_gcm_protect(gcm, a, 64), len);
@@ -148,13 +147,106 @@ static void gcm_is_what_libsrtp_makes(void **state)
     srtp_dealloc(theirs);
 }
 
+/* Our SRTCP with libsrtp2's at the other end, both ways, from two senders. */
+static void libsrtp_reads_our_reports_and_we_read_its(void **state)
+{
+    uint8_t sent[SRTP_KEY_MAX] = {1, 2, 3}, received[SRTP_KEY_MAX] = {4, 5, 6};
+    srtp_t reads = libsrtp_new(sent, ssrc_any_inbound);
+    srtp_t writes = libsrtp_new(received, ssrc_any_outbound);
+    struct srtcp_gcm *gcm;
+
+    (void)state;
+    assert_int_equal(srtcp_gcm_open(&gcm, (struct gcm_master){sent, sent + GCM_KEY_BYTES},
+                                    (struct gcm_master){received, received + GCM_KEY_BYTES}),
+                     0);
+    for (unsigned i = 0; i < 300; i++) {
+        uint8_t bytes[sizeof(report) + SRTP_OVERHEAD_MAX];
+        int len;
+
+        memcpy(bytes, report, sizeof(report));
+        bytes[7] = (uint8_t)(1 + i % 2);
+        bytes[20] = (uint8_t)i;
+        len = (int)srtcp_gcm_protect(gcm, bytes, sizeof(report));
+        assert_int_equal(srtp_unprotect_rtcp(reads, bytes, &len), srtp_err_status_ok);
+        assert_int_equal(len, sizeof(report));
+        assert_int_equal(bytes[20], (uint8_t)i);
+        assert_int_equal(srtp_protect_rtcp(writes, bytes, &len), srtp_err_status_ok);
+        assert_int_equal(srtcp_gcm_unprotect(gcm, bytes, (size_t)len), sizeof(report));
+        assert_int_equal(bytes[20], (uint8_t)i);
+    }
+    srtcp_gcm_close(gcm);
+    srtp_dealloc(reads);
+    srtp_dealloc(writes);
+}
+
+/* RFC 3711 section 3.3.2: late ones pass once, those behind the window never. */
+static void late_reports_pass_within_a_window(void **state)
+{
+    enum { COUNT = 80 };
+    uint8_t made[COUNT][sizeof(report) + SRTP_OVERHEAD_MAX], copy[sizeof(made[0])];
+    size_t len = sizeof(report) + GCM_TAG_BYTES + SRTCP_INDEX_BYTES;
+    struct ends ends;
+
+    (void)state;
+    open_ends(&ends, SRTP_KIND_AEAD_AES_128_GCM);
+    for (unsigned i = 0; i < COUNT; i++) {
+        memcpy(made[i], report, sizeof(report));
+        assert_int_equal(srtp_pair_protect_rtcp(ends.theirs, made[i], sizeof(report)), len);
+    }
+    memcpy(copy, made[0], len);
+    assert_true(srtp_pair_unprotect_rtcp(ends.ours, copy, len) > 0);
+    for (unsigned round = 0; round < 2; round++)
+        for (unsigned i = COUNT; i-- > 0;) {
+            bool passes = round == 0 && i >= COUNT - 64;
+
+            memcpy(copy, made[i], len);
+            assert_int_equal(srtp_pair_unprotect_rtcp(ends.ours, copy, len) > 0, passes);
+        }
+    close_ends(&ends);
+}
+
+/* A ninth sender is heard, and the first, whose window is gone, still is. */
+static void many_senders_are_heard(void **state)
+{
+    struct ends ends;
+
+    (void)state;
+    open_ends(&ends, SRTP_KIND_AEAD_AES_128_GCM);
+    for (unsigned i = 0; i < 40; i++) {
+        uint8_t bytes[sizeof(report) + SRTP_OVERHEAD_MAX];
+        ssize_t len;
+
+        memcpy(bytes, report, sizeof(report));
+        bytes[7] = (uint8_t)(i % 10);
+        len = srtp_pair_protect_rtcp(ends.theirs, bytes, sizeof(report));
+        assert_int_equal(srtp_pair_unprotect_rtcp(ends.ours, bytes, (size_t)len), sizeof(report));
+    }
+    close_ends(&ends);
+}
+
+static void reports_in_the_clear_are_denied(void **state)
+{
+    struct ends ends;
+    uint8_t bytes[sizeof(report) + SRTP_OVERHEAD_MAX];
+    ssize_t len;
+
+    (void)state;
+    open_ends(&ends, SRTP_KIND_AEAD_AES_128_GCM);
+    assert_int_equal(srtp_pair_protect_rtcp(ends.theirs, bytes, 7), -ERR_PROTOCOL);
+    memcpy(bytes, report, sizeof(report));
+    len = srtp_pair_protect_rtcp(ends.theirs, bytes, sizeof(report));
+    bytes[len - SRTCP_INDEX_BYTES] &= 0x7f;
+    assert_int_equal(srtp_pair_unprotect_rtcp(ends.ours, bytes, (size_t)len), -ERR_DENIED);
+    close_ends(&ends);
+}
+
 static void what_is_no_packet_of_ours_is_refused(void **state)
 {
     struct srtp_gcm *gcm;
     uint8_t key[SRTP_KEY_MAX] = {1}, bytes[64 + SRTP_OVERHEAD_MAX] = {0x90, 96};
 
     (void)state;
-    assert_int_equal(srtp_gcm_open(&gcm, key, key + GCM_KEY_BYTES), 0);
+    assert_int_equal(srtp_gcm_open(&gcm, (struct gcm_master){key, key + GCM_KEY_BYTES}), 0);
     for (size_t len = 0; len < 16; len++)
         assert_int_equal(srtp_gcm_protect(gcm, bytes, len), -ERR_PROTOCOL);
     bytes[15] = 13; /* an extension past the end */
@@ -188,6 +280,10 @@ int main(void)
         cmocka_unit_test(reports_pass_once),
         cmocka_unit_test(changed_and_cut_reports_are_denied),
         cmocka_unit_test(gcm_is_what_libsrtp_makes),
+        cmocka_unit_test(libsrtp_reads_our_reports_and_we_read_its),
+        cmocka_unit_test(late_reports_pass_within_a_window),
+        cmocka_unit_test(many_senders_are_heard),
+        cmocka_unit_test(reports_in_the_clear_are_denied),
         cmocka_unit_test(what_is_no_packet_of_ours_is_refused),
         cmocka_unit_test(media_is_encrypted_and_repeats_as_it_was),
     };
