@@ -13,8 +13,9 @@ struct feed {
     uint64_t newest_key; /* where, while has_key */
     bool has_key;
     size_t bytes;
-    struct packet *headers; /* owned: the newest that is_init */
-    struct list idle, busy; /* cursors */
+    struct packet *headers;          /* owned: the newest that is_init */
+    int64_t now_us;                  /* of the packet that came last */
+    struct list idle, patient, busy; /* cursors; patient: idle, those that idled first in front */
 };
 
 static struct packet **feed_slot(const struct feed *feed, uint64_t seq)
@@ -36,6 +37,7 @@ int feed_new(struct feed **out, const struct feed_limits *limits)
     feed->room = FIRST_ROOM;
     feed->limits = *limits;
     list_init(&feed->idle);
+    list_init(&feed->patient);
     list_init(&feed->busy);
     *out = feed;
     return 0;
@@ -66,6 +68,7 @@ void feed_free(struct feed *feed)
     if (!feed)
         return;
     end_all(&feed->idle);
+    end_all(&feed->patient);
     end_all(&feed->busy);
     while (feed->first < feed->end)
         drop_oldest(feed);
@@ -87,6 +90,7 @@ void feed_reset(struct feed *feed)
         drop_oldest(feed);
     feed->has_key = false;
     need_key(&feed->idle);
+    need_key(&feed->patient);
     need_key(&feed->busy);
 }
 
@@ -142,24 +146,47 @@ static void move_to(struct list *list, struct cursor *cursor)
     list_append(list, &cursor->link);
 }
 
-void feed_push(struct feed *feed, struct packet *packet)
+static void wake(struct feed *feed, struct cursor *cursor)
+{
+    move_to(&feed->busy, cursor);
+    cursor->on_ready(cursor);
+}
+
+/* on_ready may detach any cursor or send it back to idle: walk a list of our own. */
+static void wake_all(struct feed *feed, struct list *cursors)
 {
     struct list woken;
 
+    list_move(&woken, cursors);
+    while (!list_is_empty(&woken))
+        wake(feed, list_entry(woken.next, struct cursor, link));
+}
+
+/* One that is woken idles again at the end of the list, now. */
+static void wake_overdue(struct feed *feed)
+{
+    while (!list_is_empty(&feed->patient)) {
+        struct cursor *cursor = list_entry(feed->patient.next, struct cursor, link);
+
+        if (feed->now_us - cursor->idle_us < cursor->patience_us)
+            return;
+        wake(feed, cursor);
+    }
+}
+
+void feed_push(struct feed *feed, struct packet *packet)
+{
     if (packet->is_init) {
         packet_unref(feed->headers);
         feed->headers = packet_ref(packet);
     }
+    feed->now_us = packet->dts_us;
     ring_append(feed, packet_ref(packet));
-
-    /* on_ready may detach any cursor or send it back to idle: walk a list of our own. */
-    list_move(&woken, &feed->idle);
-    while (!list_is_empty(&woken)) {
-        struct cursor *cursor = list_entry(woken.next, struct cursor, link);
-
-        move_to(&feed->busy, cursor);
-        cursor->on_ready(cursor);
-    }
+    wake_all(feed, &feed->idle);
+    if (packet->can_wait)
+        wake_overdue(feed);
+    else
+        wake_all(feed, &feed->patient);
 }
 
 uint64_t feed_first(const struct feed *feed)
@@ -187,6 +214,14 @@ uint64_t feed_newest_key(const struct feed *feed)
     return feed->has_key ? feed->newest_key : feed->end;
 }
 
+static void go_idle(struct cursor *cursor)
+{
+    struct feed *feed = cursor->feed;
+
+    cursor->idle_us = feed->now_us;
+    move_to(cursor->patience_us ? &feed->patient : &feed->idle, cursor);
+}
+
 void cursor_attach(struct cursor *cursor, struct feed *feed)
 {
     cursor->feed = feed;
@@ -196,6 +231,7 @@ void cursor_attach(struct cursor *cursor, struct feed *feed)
     list_init(&cursor->link);
     if (!feed->has_key) {
         list_append(&feed->idle, &cursor->link);
+        go_idle(cursor);
         return;
     }
     list_append(&feed->busy, &cursor->link);
@@ -237,6 +273,6 @@ struct packet *cursor_next(struct cursor *cursor)
         cursor->needs_key = false;
         return packet;
     }
-    move_to(&feed->idle, cursor);
+    go_idle(cursor);
     return NULL;
 }

@@ -25,6 +25,11 @@ struct cursor {
     uint64_t seq;      /* the packet to read next */
     uint64_t skipped;  /* packets lost to being overtaken, since the attach */
     bool needs_key;    /* skip until a key frame comes */
+
+    /* Not 0: a packet that can_wait wakes this cursor only when it is so much media later than
+     * what the cursor has idled at. To be set before the attach. */
+    int64_t patience_us;
+    int64_t idle_us; /* the feed's newest time when it idled */
 };
 
 /* A ring keeps at least the current group of pictures, and beyond that at most limit_bytes

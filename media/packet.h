@@ -40,6 +40,7 @@ struct packet {
     uint8_t track;                   /* RTP: whose */
     bool is_key;                     /* a viewer can start here */
     bool is_init;                    /* headers only (CMAF init segment, FLV sequence headers) */
+    bool can_wait;                   /* audio beside video: may be taken with the next picture */
     int64_t dts_us, pts_us, wall_us; /* as the frame's */
     struct buf *buf;                 /* owned reference; the bytes as sent */
     struct tracks *tracks;           /* owned reference; what it was made for */

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/list.h"
 #include "egress/webrtc/batch.h"
 
 #ifndef UDP_SEGMENT
@@ -18,6 +19,9 @@ enum {
     READ_PACKETS = 32,
     READ_ROOM = 2048, /* longer packets are cut, and then refused by their authentication */
     READS_PER_TURN = 8,
+    BUSY_WINDOW_US = 100 * 1000,
+    BUSY_READS = 16, /* with something in them, in such a window */
+    REST_US = 5 * 1000,
     BUFFER_BYTES = 4 * 1024 * 1024
 };
 
@@ -26,6 +30,14 @@ struct datagrams {
     const struct datagrams_handler *handler;
     void *owner;
     bool has_segments; /* until the kernel refuses UDP_SEGMENT */
+
+    /* Waking for each of many viewers' reports costs more than the reports: when busy, the socket
+     * is read every REST_US instead. */
+    struct loop_timer rest;
+    int64_t window_us; /* when it began */
+    unsigned window_reads;
+    bool is_busy;
+
     struct mmsghdr messages[READ_PACKETS];
     struct iovec pieces[READ_PACKETS];
     struct sockaddr_storage names[READ_PACKETS];
@@ -73,14 +85,54 @@ static int read_some(struct datagrams *udp)
     return count;
 }
 
+static void note_read(struct datagrams *udp, bool has_packets)
+{
+    int64_t now_us = loop_now_us(udp->io.loop);
+
+    if (has_packets)
+        udp->window_reads++;
+    if (now_us - udp->window_us < BUSY_WINDOW_US)
+        return;
+    udp->is_busy = udp->window_reads >= BUSY_READS && udp->handler->may_rest(udp->owner);
+    udp->window_reads = 0;
+    udp->window_us = now_us;
+}
+
+void datagrams_hurry(struct datagrams *udp)
+{
+    udp->is_busy = false;
+    udp->window_reads = 0;
+    udp->window_us = loop_now_us(udp->io.loop);
+    loop_timer_stop(&udp->rest);
+    loop_io_watch(&udp->io, LOOP_READ);
+}
+
+static void read_all(struct datagrams *udp)
+{
+    bool has_packets = false;
+
+    for (unsigned i = 0; i < READS_PER_TURN; i++) {
+        int count = read_some(udp);
+
+        has_packets |= count > 0;
+        if (count < READ_PACKETS)
+            break;
+    }
+    note_read(udp, has_packets);
+    if (udp->is_busy)
+        loop_timer_start(&udp->rest, REST_US);
+    loop_io_watch(&udp->io, udp->is_busy ? 0 : LOOP_READ);
+}
+
 static void on_readable(struct loop_io *io, unsigned events)
 {
-    struct datagrams *udp = (struct datagrams *)(void *)io;
-
     (void)events;
-    for (unsigned i = 0; i < READS_PER_TURN; i++)
-        if (read_some(udp) < READ_PACKETS)
-            return;
+    read_all((struct datagrams *)(void *)io);
+}
+
+static void on_rested(struct loop_timer *timer)
+{
+    read_all(list_entry(timer, struct datagrams, rest));
 }
 
 int datagrams_open(struct datagrams **out, struct loop *loop, const struct addr *local,
@@ -105,6 +157,7 @@ int datagrams_open(struct datagrams **out, struct loop *loop, const struct addr 
     udp->owner = owner;
     udp->has_segments = true;
     loop_io_init(&udp->io, loop, fd, on_readable);
+    loop_timer_init(&udp->rest, loop, on_rested);
     loop_io_watch(&udp->io, LOOP_READ);
     *out = udp;
     return 0;
@@ -115,6 +168,7 @@ void datagrams_close(struct datagrams *udp)
     if (!udp)
         return;
     loop_io_watch(&udp->io, 0);
+    loop_timer_stop(&udp->rest);
     close(udp->io.fd);
     free(udp);
 }

@@ -1,6 +1,7 @@
 /* egress/webrtc/datagram.h: one loop's UDP socket, for all its viewers. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,9 @@ struct datagrams_handler {
     /* bytes may be changed in place. from is canonical: IPv4 as IPv4. */
     void (*on_packet)(void *owner, struct datagrams *datagrams, const struct addr *from,
                       uint8_t *bytes, size_t len);
+
+    /* Asked while much comes: may the rest be read some ms later? */
+    bool (*may_rest)(void *owner);
 };
 
 /* local names one of our addresses and a port; IPv6 sockets are IPv6 only. 0 and an owned
@@ -21,6 +25,9 @@ struct datagrams_handler {
 int datagrams_open(struct datagrams **out, struct loop *loop, const struct addr *local,
                    const struct datagrams_handler *handler, void *owner) MUST_CHECK;
 void datagrams_close(struct datagrams *udp);
+
+/* A viewer is about to connect: no rest for a while. */
+void datagrams_hurry(struct datagrams *udp);
 
 /* What the kernel does not take is lost, as UDP is. */
 void datagrams_send(struct datagrams *udp, const struct addr *to, const void *bytes, size_t len);

@@ -29,10 +29,8 @@ struct egress_instance {
     struct list peers, tcp_links;
     size_t peer_count, stranger_count; /* stranger: a TCP connection that has no peer yet */
     struct loop_timer tick;
-    struct list held;       /* peers with audio that waits for the next frame of video */
-    struct loop_timer hold; /* runs while held is not empty */
-    struct batch batch;     /* what is being sent now */
-    uint64_t dropped;       /* packets of strangers, and what was not authentic */
+    struct batch batch; /* what is being sent now */
+    uint64_t dropped;   /* packets of strangers, and what was not authentic */
     bool is_draining;
 };
 

@@ -167,6 +167,8 @@ int peer_open(struct peer *peer, const char *remote_ufrag)
     map_insert(&instance->by_id, &peer->by_id, peer->id);
     map_insert(&instance->by_ufrag, &peer->by_ufrag, peer->ice.ufrag);
     peer->state = PEER_CONNECTING;
+    for (unsigned i = 0; i < instance->udp_count; i++)
+        datagrams_hurry(instance->udp[i]);
     view_watch_start(peer->admission.view, &peer->watch);
     return 0;
 }

@@ -16,8 +16,7 @@ enum {
     PEER_ID = 35, /* two digits of the loop, 128 random bits, NUL */
     TOKEN_DIGEST = 32,
     ROUTE_KEY = 40,
-    VIDEO_RECORDS = 256,
-    HELD_MAX = 4
+    VIDEO_RECORDS = 256
 };
 
 /* An address proved to be a viewer's; UDP only, a TCP connection knows its peer. */
@@ -102,11 +101,6 @@ struct peer {
     unsigned pending_span;
     uint32_t pending_time; /* its RTP time as sent */
 
-    struct packet *held[HELD_MAX]; /* owned references: audio */
-    unsigned held_count;
-    int64_t held_us; /* since when */
-    struct list held_link;
-
     struct loop_timer pace;
     int64_t allowance_bytes, allowance_us;
     uint16_t transport_seq;
@@ -136,7 +130,6 @@ void peer_send_batch(struct peer *peer);
 void send_init(struct peer *peer);
 int send_start(struct peer *peer) MUST_CHECK;
 void send_stop(struct peer *peer);
-void send_overdue(struct egress_instance *instance);
 void send_resume(struct peer *peer);
 void send_again_from_key(struct peer *peer);
 void send_again(struct peer *peer, uint32_t ssrc, uint16_t seq);

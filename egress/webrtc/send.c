@@ -23,7 +23,7 @@ enum {
     RESENDS_PER_TICK = 128,
     RESENDS_PER_PACKET = 3, /* on average over a run: some viewers ask for ever */
     RESEND_TICK_US = 100 * 1000,
-    HOLD_US = 40 * 1000
+    HOLD_US = 60 * 1000 /* audio waits so long for a picture to go with, in one system call */
 };
 
 /* ---- one packet -------------------------------------------------------------------------------
@@ -71,8 +71,8 @@ static size_t put_extensions(const struct sender *sender, const struct stamp *st
     return (size_t)(at - begin);
 }
 
-/* Header, extensions, and what of the shared packet follows its header; prefix (RTX's original
- * number) before that if prefix_len. Returns the length, 0: too long. */
+/* A packet of the viewer's own: header, extensions, RTX's original number if there is one; then
+ * what of the shared packet follows its header. */
 struct outgoing {
     const struct sender *sender;
     struct rtp_packet head;
@@ -83,7 +83,8 @@ struct outgoing {
     uint16_t original;
 };
 
-static size_t write_packet(const struct outgoing *outgoing, uint8_t *out)
+/* All before the payload. Returns its length, 0: the packet is too long. */
+static size_t write_head(const struct outgoing *outgoing, uint8_t *out)
 {
     size_t len = RTP_HEADER_BYTES, extensions;
 
@@ -99,8 +100,7 @@ static size_t write_packet(const struct outgoing *outgoing, uint8_t *out)
         out[len++] = (uint8_t)(outgoing->original >> 8);
         out[len++] = (uint8_t)outgoing->original;
     }
-    memcpy(out + len, outgoing->payload, outgoing->payload_len);
-    return len + outgoing->payload_len;
+    return len;
 }
 
 static void flush(struct peer *peer)
@@ -115,13 +115,15 @@ static void add_packet(struct peer *peer, const struct outgoing *outgoing)
     struct batch *batch = &peer->instance->batch;
     uint8_t *room;
     size_t len;
-    ssize_t protected_len;
+    ssize_t protected_len = 0;
 
     if (!batch_room(batch))
         flush(peer);
     room = batch_room(batch);
-    len = write_packet(outgoing, room);
-    protected_len = len ? srtp_pair_protect(peer->srtp, room, len) : 0;
+    len = write_head(outgoing, room);
+    if (len)
+        protected_len =
+            srtp_pair_protect(peer->srtp, room, len, outgoing->payload, outgoing->payload_len);
     if (protected_len > 0)
         batch_add(batch, (size_t)protected_len);
 }
@@ -234,51 +236,6 @@ static void send_audio(struct peer *peer, struct sender *sender, struct packet *
     send_run(peer, &run);
 }
 
-/* Audio goes with the next frame of video, in the same system call, or after HOLD_US. */
-static void send_held(struct peer *peer)
-{
-    for (unsigned i = 0; i < peer->held_count; i++) {
-        send_audio(peer, &peer->audio, peer->held[i]);
-        packet_unref(peer->held[i]);
-    }
-    peer->held_count = 0;
-    list_remove(&peer->held_link);
-}
-
-static void hold_audio(struct peer *peer, struct packet *packet)
-{
-    struct egress_instance *instance = peer->instance;
-
-    if (peer->held_count == HELD_MAX)
-        send_held(peer);
-    if (!peer->held_count) {
-        list_append(&instance->held, &peer->held_link);
-        peer->held_us = loop_now_us(instance->env->loop);
-        if (!loop_timer_is_active(&instance->hold))
-            loop_timer_start(&instance->hold, HOLD_US);
-    }
-    peer->held[peer->held_count++] = packet_ref(packet);
-    if (!peer->video.is_used)
-        send_held(peer);
-}
-
-/* The instance's timer: those whose video is late. */
-void send_overdue(struct egress_instance *instance)
-{
-    int64_t now_us = loop_now_us(instance->env->loop);
-
-    list_for_each (link, after, &instance->held) {
-        struct peer *peer = list_entry(link, struct peer, held_link);
-
-        if (now_us - peer->held_us < HOLD_US)
-            continue;
-        send_held(peer);
-        flush(peer);
-    }
-    if (!list_is_empty(&instance->held))
-        loop_timer_start(&instance->hold, HOLD_US / 2);
-}
-
 /* ---- pacing -----------------------------------------------------------------------------------
  */
 
@@ -370,7 +327,6 @@ static void skip_if_late(struct peer *peer)
 
 static void begin_video(struct peer *peer, struct packet *packet)
 {
-    send_held(peer);
     peer->pending = packet_ref(packet);
     peer->pending_seq = peer->cursor.seq - 1;
     peer->pending_span = 0;
@@ -384,7 +340,16 @@ static void take_packet(struct peer *peer, struct packet *packet)
     if (sender == &peer->video)
         begin_video(peer, packet);
     else if (sender)
-        hold_audio(peer, packet);
+        send_audio(peer, sender, packet);
+}
+
+static void take_opus(struct peer *peer)
+{
+    struct packet *packet;
+
+    while ((packet = cursor_next(&peer->opus_cursor)) != NULL)
+        if (sender_of(peer, packet, true))
+            send_audio(peer, &peer->audio, packet);
 }
 
 static void drain(struct peer *peer)
@@ -393,6 +358,7 @@ static void drain(struct peer *peer)
 
     refill(peer);
     skip_if_late(peer);
+    take_opus(peer);
     for (;;) {
         if (peer->pending && !send_pending(peer)) {
             loop_timer_start(&peer->pace, PACE_US);
@@ -413,14 +379,7 @@ static void on_ready(struct cursor *cursor)
 
 static void on_opus_ready(struct cursor *cursor)
 {
-    struct peer *peer = list_entry(cursor, struct peer, opus_cursor);
-    struct packet *packet;
-
-    while ((packet = cursor_next(cursor)) != NULL) {
-        if (sender_of(peer, packet, true))
-            hold_audio(peer, packet);
-    }
-    flush(peer);
+    drain(list_entry(cursor, struct peer, opus_cursor));
 }
 
 static void on_end(struct cursor *cursor)
@@ -466,7 +425,6 @@ static void keep_records(struct sender *sender)
 void send_init(struct peer *peer)
 {
     loop_timer_init(&peer->pace, peer->instance->env->loop, on_pace);
-    list_init(&peer->held_link);
     peer->cursor = (struct cursor){.on_ready = on_ready, .on_end = on_end};
     peer->opus_cursor = (struct cursor){.on_ready = on_opus_ready, .on_end = on_end};
 }
@@ -495,6 +453,8 @@ int send_start(struct peer *peer)
     find_live_edge(&peer->video, feed);
     find_live_edge(&peer->audio, feed);
     keep_records(&peer->video);
+    if (peer->video.is_used)
+        peer->cursor.patience_us = peer->opus_cursor.patience_us = HOLD_US;
     cursor_attach(&peer->cursor, feed);
     return peer->audio.is_transcoded ? start_opus(peer) : 0;
 }
@@ -505,9 +465,6 @@ void send_stop(struct peer *peer)
     cursor_detach(&peer->cursor);
     cursor_detach(&peer->opus_cursor);
     drop_pending(peer);
-    while (peer->held_count)
-        packet_unref(peer->held[--peer->held_count]);
-    list_remove(&peer->held_link);
     if (peer->has_feed)
         view_feed_leave(peer->admission.view, PACKET_RTP);
     if (peer->has_opus_feed)

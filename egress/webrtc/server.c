@@ -209,7 +209,19 @@ static void on_udp_packet(void *owner, struct datagrams *datagrams, const struct
     peer_take_packet(owner, &route, bytes, len);
 }
 
-static const struct datagrams_handler udp_handler = {on_udp_packet};
+/* Those who connect are answered at once. */
+static bool may_rest(void *owner)
+{
+    struct egress_instance *instance = owner;
+
+    list_for_each (link, after, &instance->peers) {
+        if (list_entry(link, struct peer, link)->state == PEER_CONNECTING)
+            return false;
+    }
+    return true;
+}
+
+static const struct datagrams_handler udp_handler = {on_udp_packet, may_rest};
 
 static const struct conn_limits accept_limits = {
     .input_bytes = 4096,
@@ -272,11 +284,6 @@ static int open_udp(struct egress_instance *instance, uint16_t port)
 /* ---- the instance -----------------------------------------------------------------------------
  */
 
-static void on_hold(struct loop_timer *timer)
-{
-    send_overdue(list_entry(timer, struct egress_instance, hold));
-}
-
 static void on_tick(struct loop_timer *timer)
 {
     struct egress_instance *instance = list_entry(timer, struct egress_instance, tick);
@@ -294,7 +301,6 @@ static void webrtc_stop(struct egress_instance *instance)
     if (!instance)
         return;
     loop_timer_stop(&instance->tick);
-    loop_timer_stop(&instance->hold);
     instances[loop_index(instance->env->loop)] = NULL;
     while (!list_is_empty(&instance->peers))
         peer_close(list_entry(instance->peers.next, struct peer, link), "stopped");
@@ -353,8 +359,6 @@ static int webrtc_start(struct egress_instance **out, struct egress_env *env)
     list_init(&instance->peers);
     list_init(&instance->tcp_links);
     loop_timer_init(&instance->tick, env->loop, on_tick);
-    list_init(&instance->held);
-    loop_timer_init(&instance->hold, env->loop, on_hold);
     err = open_instance(instance);
     if (err < 0) {
         webrtc_stop(instance);

@@ -101,13 +101,16 @@ static ssize_t result_of(srtp_err_status_t status, int len)
                : -ERR_LIBRARY;
 }
 
-ssize_t srtp_pair_protect(struct srtp_pair *pair, uint8_t *packet, size_t len)
+ssize_t srtp_pair_protect(struct srtp_pair *pair, uint8_t *packet, size_t len, const uint8_t *rest,
+                          size_t rest_len)
 {
-    int new_len = (int)len;
+    int new_len = (int)(len + rest_len);
     srtp_err_status_t status;
 
     if (pair->media)
-        return srtp_gcm_protect(pair->media, packet, len);
+        return srtp_gcm_protect(pair->media, packet, len, rest, rest_len);
+    if (rest_len > 0)
+        memcpy(packet + len, rest, rest_len);
     status = srtp_protect(pair->out, packet, &new_len);
     return result_of(status, new_len);
 }

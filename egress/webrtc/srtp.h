@@ -32,10 +32,14 @@ void srtp_pair_stop(void);
 int srtp_pair_open(struct srtp_pair **out, const struct srtp_keys *keys) MUST_CHECK;
 void srtp_pair_close(struct srtp_pair *pair);
 
-/* In place; there must be room for SRTP_OVERHEAD_MAX more bytes. Returns the new length, or a
+/* packet has the first len bytes, its RTP header among them, and room for all of it and
+ * SRTP_OVERHEAD_MAX more; rest follows them, and is not copied before. Returns the new length, or a
  * negative error. The same RTP packet again (a retransmission without RTX) must be the same in
  * every byte. */
-ssize_t srtp_pair_protect(struct srtp_pair *pair, uint8_t *packet, size_t len);
+ssize_t srtp_pair_protect(struct srtp_pair *pair, uint8_t *packet, size_t len, const uint8_t *rest,
+                          size_t rest_len);
+
+/* In place, with that room. Returns the new length, or a negative error. */
 ssize_t srtp_pair_protect_rtcp(struct srtp_pair *pair, uint8_t *packet, size_t len);
 
 /* In place; -ERR_DENIED: a wrong tag, or seen before. */

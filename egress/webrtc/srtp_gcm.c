@@ -98,12 +98,13 @@ static size_t header_len(const uint8_t *packet, size_t len)
     return header <= len ? header : 0;
 }
 
-ssize_t srtp_gcm_protect(struct srtp_gcm *gcm, uint8_t *packet, size_t len)
+ssize_t srtp_gcm_protect(struct srtp_gcm *gcm, uint8_t *packet, size_t len, const uint8_t *rest,
+                         size_t rest_len)
 {
     size_t header = header_len(packet, len);
     uint16_t seq = (uint16_t)(header ? packet[2] << 8 | packet[3] : 0);
     struct source *source = header ? find_source(gcm, read_u32(packet + 8), seq) : NULL;
-    uint8_t iv[GCM_SALT_BYTES];
+    uint8_t iv[GCM_SALT_BYTES], *text = packet + header, *tag = packet + len + rest_len;
     EVP_CIPHER_CTX *cipher = gcm->key.cipher;
     int done;
 
@@ -112,10 +113,11 @@ ssize_t srtp_gcm_protect(struct srtp_gcm *gcm, uint8_t *packet, size_t len)
     make_iv(gcm, packet, rollovers_at(source, seq), iv);
     if (EVP_EncryptInit_ex(cipher, NULL, NULL, NULL, iv) != 1 ||
         EVP_EncryptUpdate(cipher, NULL, &done, packet, (int)header) != 1 ||
-        EVP_EncryptUpdate(cipher, packet + header, &done, packet + header, (int)(len - header)) !=
-            1 ||
-        EVP_EncryptFinal_ex(cipher, packet + len, &done) != 1 ||
-        EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, GCM_TAG_BYTES, packet + len) != 1)
+        (len > header && EVP_EncryptUpdate(cipher, text, &done, text, (int)(len - header)) != 1) ||
+        (rest_len > 0 &&
+         EVP_EncryptUpdate(cipher, packet + len, &done, rest, (int)rest_len) != 1) ||
+        EVP_EncryptFinal_ex(cipher, tag, &done) != 1 ||
+        EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, GCM_TAG_BYTES, tag) != 1)
         return -ERR_LIBRARY;
-    return (ssize_t)(len + GCM_TAG_BYTES);
+    return tag + GCM_TAG_BYTES - packet;
 }

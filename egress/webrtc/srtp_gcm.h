@@ -19,7 +19,7 @@ struct srtp_gcm;
 int srtp_gcm_open(struct srtp_gcm **out, struct gcm_master sent) MUST_CHECK;
 void srtp_gcm_close(struct srtp_gcm *gcm);
 
-/* In place, with room for GCM_TAG_BYTES more; a whole RTP packet of ours, without CSRCs. Returns
- * the new length, -ERR_PROTOCOL for what is no such packet, -ERR_TOO_MANY past GCM_SOURCES_MAX
- * SSRCs. */
-ssize_t srtp_gcm_protect(struct srtp_gcm *gcm, uint8_t *packet, size_t len);
+/* As srtp_pair_protect: a whole RTP packet of ours, without CSRCs, of which rest is encrypted into
+ * its place. -ERR_PROTOCOL for what is no such packet, -ERR_TOO_MANY past GCM_SOURCES_MAX SSRCs. */
+ssize_t srtp_gcm_protect(struct srtp_gcm *gcm, uint8_t *packet, size_t len, const uint8_t *rest,
+                         size_t rest_len);

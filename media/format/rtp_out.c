@@ -101,6 +101,12 @@ void rtp_out_end(struct rtp_out *out, bool marker)
     out->seq++;
 }
 
+static bool is_beside_video(const struct tracks *tracks, uint8_t track)
+{
+    return track < tracks->count && !codec_is_video(tracks->track[track].codec) &&
+           tracks_find_video(tracks) >= 0;
+}
+
 int rtp_out_to_packet(struct rtp_out *out, struct packet **packet, enum packet_kind kind,
                       struct tracks *tracks, const struct frame *frame)
 {
@@ -117,6 +123,7 @@ int rtp_out_to_packet(struct rtp_out *out, struct packet **packet, enum packet_k
     (*packet)->pts_us = frame->pts_us;
     (*packet)->wall_us = frame->wall_us;
     (*packet)->rtp_time = out->timestamp;
+    (*packet)->can_wait = is_beside_video(tracks, frame->track);
     for (unsigned i = 0; i < out->span_count; i++)
         (*packet)->span[i] = out->span[i];
     return 0;

@@ -190,6 +190,46 @@ static void an_idle_viewer_is_woken_once_until_it_drains(void **state)
     feed_free(feed);
 }
 
+/* A packet of audio beside video, at ms. */
+static void push_audio(struct feed *feed, int64_t ms)
+{
+    struct packet *packet = packet_new(PACKET_TS, buf_new(PACKET_BYTES), NULL, 0);
+
+    assert_non_null(packet);
+    packet->can_wait = true;
+    packet->dts_us = ms * 1000;
+    feed_push(feed, packet);
+    packet_unref(packet);
+}
+
+static void a_patient_viewer_takes_audio_with_the_next_picture(void **state)
+{
+    struct feed *feed = feed_make(100000, 0);
+    struct viewer patient = viewer_make(true), eager = viewer_make(true);
+
+    (void)state;
+    patient.cursor.patience_us = 60000;
+    cursor_attach(&patient.cursor, feed);
+    cursor_attach(&eager.cursor, feed);
+    push(feed, 0);
+    push_audio(feed, 20);
+    push_audio(feed, 40);
+    assert_int_equal(patient.got_count, 1);
+    assert_int_equal(eager.got_count, 3);
+    push(feed, 1);
+    assert_int_equal(patient.got_count, 4);
+    assert_int_equal(patient.ready_count, 2);
+    for (int64_t ms = 60; ms < 100; ms += 20)
+        push_audio(feed, ms);
+    assert_int_equal(patient.got_count, 4);
+    push_audio(feed, 100); /* 60 ms after the picture */
+    assert_int_equal(patient.got_count, 7);
+    push_audio(feed, 120);
+    assert_int_equal(patient.got_count, 7);
+    feed_free(feed);
+    assert_int_equal(patient.end_count, 1);
+}
+
 static void a_reset_feed_goes_on_at_the_next_key_frame(void **state)
 {
     struct feed *feed = feed_make(1 << 20, 10000000);
@@ -232,6 +272,7 @@ int main(void)
         cmocka_unit_test(a_ring_of_many_packets_keeps_their_order),
         cmocka_unit_test(a_viewer_may_leave_when_told_and_others_go_on),
         cmocka_unit_test(an_idle_viewer_is_woken_once_until_it_drains),
+        cmocka_unit_test(a_patient_viewer_takes_audio_with_the_next_picture),
         cmocka_unit_test(headers_are_kept_after_the_ring_let_them_go),
         cmocka_unit_test(a_reset_feed_goes_on_at_the_next_key_frame),
     };

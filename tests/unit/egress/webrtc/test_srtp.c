@@ -94,11 +94,11 @@ static void media_is_encrypted_and_repeats_as_it_was(void **state)
         open_ends(&ends, kinds[i]);
         memcpy(first, packet, sizeof(packet));
         memcpy(second, packet, sizeof(packet));
-        len = srtp_pair_protect(ends.ours, first, sizeof(packet));
+        len = srtp_pair_protect(ends.ours, first, 12, packet + 12, sizeof(packet) - 12);
         assert_in_range(len, sizeof(packet) + 10, sizeof(first));
         assert_memory_equal(first, packet, 12); /* the header stays readable */
         assert_memory_not_equal(first + 12, packet + 12, 3);
-        assert_int_equal(srtp_pair_protect(ends.ours, second, sizeof(packet)), len);
+        assert_int_equal(srtp_pair_protect(ends.ours, second, sizeof(packet), NULL, 0), len);
         assert_memory_equal(first, second, (size_t)len);
         close_ends(&ends);
     }
@@ -132,15 +132,19 @@ static void gcm_is_what_libsrtp_makes(void **state)
         static const uint8_t head[] = {0x90, 96, 0, 0,    0,    0, 0, 1, 0,
                                        0,    0,  7, 0xbe, 0xde, 0, 1, 1, 2};
         uint8_t a[64 + SRTP_OVERHEAD_MAX] = {0};
-        uint8_t b[sizeof(a)];
+        uint8_t b[sizeof(a)], bytes[sizeof(a)];
+        size_t rest = i * 5; /* none, some, and nearly all behind the header */
         int len = 64;
 
         memcpy(a, head, sizeof(head));
         a[2] = (uint8_t)(seqs[i] >> 8);
         a[3] = (uint8_t)seqs[i];
+        memset(a + sizeof(head), 0x55, 64 - sizeof(head));
         memcpy(b, a, sizeof(a));
+        memcpy(bytes, a, sizeof(a));
         assert_int_equal(srtp_protect(theirs, b, &len), srtp_err_status_ok);
-        assert_int_equal(srtp_gcm_protect(gcm, a, 64), len);
+        memset(a + 64 - rest, 0, rest);
+        assert_int_equal(srtp_gcm_protect(gcm, a, 64 - rest, bytes + 64 - rest, rest), len);
         assert_memory_equal(a, b, (size_t)len);
     }
     srtp_gcm_close(gcm);
@@ -248,16 +252,16 @@ static void what_is_no_packet_of_ours_is_refused(void **state)
     (void)state;
     assert_int_equal(srtp_gcm_open(&gcm, (struct gcm_master){key, key + GCM_KEY_BYTES}), 0);
     for (size_t len = 0; len < 16; len++)
-        assert_int_equal(srtp_gcm_protect(gcm, bytes, len), -ERR_PROTOCOL);
+        assert_int_equal(srtp_gcm_protect(gcm, bytes, len, NULL, 0), -ERR_PROTOCOL);
     bytes[15] = 13; /* an extension past the end */
-    assert_int_equal(srtp_gcm_protect(gcm, bytes, 64), -ERR_PROTOCOL);
+    assert_int_equal(srtp_gcm_protect(gcm, bytes, 64, NULL, 0), -ERR_PROTOCOL);
     bytes[15] = 0;
     for (uint8_t ssrc = 0; ssrc < GCM_SOURCES_MAX; ssrc++) {
         bytes[11] = ssrc;
-        assert_true(srtp_gcm_protect(gcm, bytes, 20) > 0);
+        assert_true(srtp_gcm_protect(gcm, bytes, 20, NULL, 0) > 0);
     }
     bytes[11] = 200;
-    assert_int_equal(srtp_gcm_protect(gcm, bytes, 20), -ERR_TOO_MANY);
+    assert_int_equal(srtp_gcm_protect(gcm, bytes, 20, NULL, 0), -ERR_TOO_MANY);
     srtp_gcm_close(gcm);
 }
 
