@@ -1,16 +1,15 @@
-/* From the shared RTP feeds to one viewer: its own header and extensions, encryption, one system
- * call for each run of equal packets; retransmissions; pacing. */
+/* From the shared RTP feeds to one viewer: where it starts, what time it is told, pacing. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "egress/webrtc/outgoing.h"
 #include "egress/webrtc/peer.h"
 #include "egress/webrtc/tcp.h"
 #include "media/format/rtp.h"
 #include "media/format/rtp_packager.h"
 
 enum {
-    EXTENSION_ROOM = 16,
     START_BPS = 25 * 1000 * 1000, /* before the viewer's path is known */
     LEAST_BPS = 1000 * 1000,
     BURST_BYTES = 40 * 1024,
@@ -20,122 +19,8 @@ enum {
     KEY_WISH_US = 500 * 1000, /* one answer to a wish for a key frame in so long */
     START_SPEED = 32,         /* a new viewer's backlog plays so much faster */
     START_STEP = 45,          /* and each frame of it at least so much later: half a ms */
-    RESENDS_PER_TICK = 128,
-    RESENDS_PER_PACKET = 3, /* on average over a run: some viewers ask for ever */
-    RESEND_TICK_US = 100 * 1000,
-    HOLD_US = 60 * 1000 /* audio waits so long for a picture to go with, in one system call */
+    HOLD_US = 60 * 1000       /* audio waits so long for a picture to go with, in one system call */
 };
-
-/* ---- one packet -------------------------------------------------------------------------------
- */
-
-/* What stands in the extensions of a packet, also when it is sent again as it was. */
-struct stamp {
-    uint32_t send_time;
-    uint16_t transport_seq;
-};
-
-/* 24 bits of seconds in 6.18 fixed point (abs-send-time). */
-static uint32_t send_time_of(int64_t now_us)
-{
-    return (uint32_t)(((uint64_t)now_us << 18) / 1000000) & 0xffffff;
-}
-
-static size_t put_element(uint8_t *at, uint8_t id, uint32_t value, size_t len)
-{
-    if (!id)
-        return 0;
-    at[0] = (uint8_t)((unsigned)id << 4 | (unsigned)(len - 1));
-    for (size_t i = 0; i < len; i++)
-        at[1 + i] = (uint8_t)(value >> 8 * (len - 1 - i));
-    return 1 + len;
-}
-
-/* One-byte header extensions (RFC 8285 section 4.2). playout-delay 0 to 0: show it at once. */
-static size_t put_extensions(const struct sender *sender, const struct stamp *stamp, uint8_t *at)
-{
-    uint8_t *begin = at;
-
-    at += 4;
-    at += put_element(at, sender->abs_send_time_id, stamp->send_time, 3);
-    at += put_element(at, sender->transport_cc_id, stamp->transport_seq, 2);
-    at += put_element(at, sender->playout_delay_id, 0, 3);
-    if (at == begin + 4)
-        return 0;
-    while ((at - begin) % 4)
-        *at++ = 0;
-    begin[0] = 0xbe;
-    begin[1] = 0xde;
-    begin[2] = 0;
-    begin[3] = (uint8_t)((at - begin) / 4 - 1);
-    return (size_t)(at - begin);
-}
-
-/* A packet of the viewer's own: header, extensions, RTX's original number if there is one; then
- * what of the shared packet follows its header. */
-struct outgoing {
-    const struct sender *sender;
-    struct rtp_packet head;
-    struct stamp stamp;
-    const uint8_t *payload;
-    size_t payload_len;
-    bool has_original;
-    uint16_t original;
-};
-
-/* All before the payload. Returns its length, 0: the packet is too long. */
-static size_t write_head(const struct outgoing *outgoing, uint8_t *out)
-{
-    size_t len = RTP_HEADER_BYTES, extensions;
-
-    if (outgoing->payload_len + RTP_HEADER_BYTES + EXTENSION_ROOM + 2 + SRTP_OVERHEAD_MAX >
-        BATCH_PACKET_MAX)
-        return 0;
-    rtp_write_header(&outgoing->head, out);
-    extensions = put_extensions(outgoing->sender, &outgoing->stamp, out + len);
-    if (extensions)
-        out[0] |= 0x10;
-    len += extensions;
-    if (outgoing->has_original) {
-        out[len++] = (uint8_t)(outgoing->original >> 8);
-        out[len++] = (uint8_t)outgoing->original;
-    }
-    return len;
-}
-
-static void flush(struct peer *peer)
-{
-    peer_send_batch(peer);
-    batch_reset(&peer->instance->batch);
-}
-
-/* Into the batch, encrypted. */
-static void add_packet(struct peer *peer, const struct outgoing *outgoing)
-{
-    struct batch *batch = &peer->instance->batch;
-    uint8_t *room;
-    size_t len;
-    ssize_t protected_len = 0;
-
-    if (!batch_room(batch))
-        flush(peer);
-    room = batch_room(batch);
-    len = write_head(outgoing, room);
-    if (len)
-        protected_len =
-            srtp_pair_protect(peer->srtp, room, len, outgoing->payload, outgoing->payload_len);
-    if (protected_len > 0)
-        batch_add(batch, (size_t)protected_len);
-}
-
-static void fill_outgoing(struct outgoing *outgoing, const struct packet *packet, unsigned span)
-{
-    const uint8_t *bytes = packet->buf->bytes + packet->span[span].offset;
-
-    outgoing->head.marker = bytes[1] & 0x80;
-    outgoing->payload = bytes + RTP_HEADER_BYTES;
-    outgoing->payload_len = packet->span[span].len - (size_t)RTP_HEADER_BYTES;
-}
 
 /* ---- a frame ----------------------------------------------------------------------------------
  */
@@ -173,15 +58,15 @@ static void send_run(struct peer *peer, const struct run *run)
         .head = {.payload_type = sender->payload_type,
                  .timestamp = run->time,
                  .ssrc = sender->ssrc},
-        .stamp = {.send_time = send_time_of(now_us)},
+        .stamp = {.send_time = outgoing_send_time(now_us)},
     };
 
     keep_record(peer, run, outgoing.stamp.send_time);
     for (unsigned i = run->first; i < run->first + run->count; i++) {
         outgoing.head.seq = sender->seq++;
         outgoing.stamp.transport_seq = peer->transport_seq++;
-        fill_outgoing(&outgoing, run->packet, i);
-        add_packet(peer, &outgoing);
+        outgoing_fill(&outgoing, run->packet, i);
+        outgoing_add(peer, &outgoing);
         if (sender->transport_cc_id)
             estimate_sent(&peer->estimate, outgoing.stamp.transport_seq,
                           (uint16_t)outgoing.payload_len, now_us);
@@ -369,7 +254,7 @@ static void drain(struct peer *peer)
             break;
         take_packet(peer, packet);
     }
-    flush(peer);
+    outgoing_flush(peer);
 }
 
 static void on_ready(struct cursor *cursor)
@@ -486,78 +371,4 @@ void send_again_from_key(struct peer *peer)
     find_live_edge(&peer->video, feed);
     cursor_detach(&peer->cursor);
     cursor_attach(&peer->cursor, feed);
-}
-
-/* Records are in the order of their numbers, around the ring: the newest is record_next - 1. */
-static struct send_record *record_find(const struct sender *sender, uint16_t seq)
-{
-    for (unsigned back = 1; sender->records && back <= VIDEO_RECORDS; back++) {
-        struct send_record *record = &sender->records[(sender->record_next - back) % VIDEO_RECORDS];
-
-        if (!record->count)
-            return NULL;
-        if ((uint16_t)(seq - record->seq) < record->count)
-            return record;
-    }
-    return NULL;
-}
-
-static bool may_send_again(struct peer *peer)
-{
-    int64_t now_us = loop_now_us(peer->instance->env->loop);
-
-    if (now_us - peer->resend_us >= RESEND_TICK_US) {
-        peer->resend_us = now_us;
-        peer->resend_allowance = RESENDS_PER_TICK;
-    }
-    if (!peer->resend_allowance)
-        return false;
-    peer->resend_allowance--;
-    return true;
-}
-
-/* In a packet of its own kind (RFC 4588), or else the very same packet. */
-static void resend(struct peer *peer, struct sender *sender, struct packet *packet,
-                   const struct send_record *record, uint16_t seq)
-{
-    unsigned index = (uint16_t)(seq - record->seq);
-    int64_t now_us = loop_now_us(peer->instance->env->loop);
-    struct outgoing outgoing = {
-        .sender = sender,
-        .head = {.payload_type = sender->payload_type,
-                 .seq = seq,
-                 .timestamp = record->time,
-                 .ssrc = sender->ssrc},
-        .stamp = {record->send_time, (uint16_t)(record->transport_seq + index)},
-    };
-
-    if (sender->rtx_ssrc) {
-        outgoing.head.payload_type = sender->rtx_payload_type;
-        outgoing.head.ssrc = sender->rtx_ssrc;
-        outgoing.head.seq = sender->rtx_seq++;
-        outgoing.stamp = (struct stamp){send_time_of(now_us), peer->transport_seq++};
-        outgoing.has_original = true;
-        outgoing.original = seq;
-    }
-    fill_outgoing(&outgoing, packet, record->first_span + index);
-    add_packet(peer, &outgoing);
-    if (sender->rtx_ssrc && sender->transport_cc_id)
-        estimate_sent(&peer->estimate, outgoing.stamp.transport_seq, (uint16_t)outgoing.payload_len,
-                      now_us);
-    flush(peer);
-    peer->numbers.retransmitted++;
-}
-
-void send_again(struct peer *peer, uint32_t ssrc, uint16_t seq)
-{
-    struct sender *sender = &peer->video;
-    struct send_record *record =
-        ssrc == sender->ssrc && peer->cursor.feed ? record_find(sender, seq) : NULL;
-    struct packet *packet = record ? feed_at(peer->cursor.feed, record->feed_seq) : NULL;
-
-    if (!packet || record->first_span + record->count > packet->span_count ||
-        record->resent >= RESENDS_PER_PACKET * record->count || !may_send_again(peer))
-        return;
-    record->resent++;
-    resend(peer, sender, packet, record, seq);
 }
