@@ -77,10 +77,11 @@ static void send_run(struct peer *peer, const struct run *run)
 
 /* The RTP time as this viewer gets it. What lies before its live edge is squeezed together, so that
  * it plays through the group of pictures in no time and goes on at the live edge; it never goes
- * back, also when a group is sent again. */
+ * back, also when a group is sent again. Who is live stays so: half a round of the clock later, the
+ * edge would lie ahead again. */
 static uint32_t time_for(struct sender *sender, uint32_t shared)
 {
-    int32_t before = (int32_t)(sender->live_time - shared);
+    int32_t before = sender->is_live ? 0 : (int32_t)(sender->live_time - shared);
     uint32_t time = before > 0 ? sender->live_time - (uint32_t)before / START_SPEED : shared;
 
     sender->is_live = before <= 0;
@@ -286,7 +287,7 @@ void send_resume(struct peer *peer)
 /* ---- start, stop, again -----------------------------------------------------------------------
  */
 
-/* Live is what comes after the newest packet that the feed holds now. */
+/* Live is what comes after the newest packet that the feed holds now; without one, all of it. */
 static void find_live_edge(struct sender *sender, const struct feed *feed)
 {
     for (uint64_t seq = feed_end(feed); seq > feed_first(feed); seq--) {
@@ -295,9 +296,10 @@ static void find_live_edge(struct sender *sender, const struct feed *feed)
         if (packet->track != sender->track)
             continue;
         sender->live_time = packet->rtp_time;
+        sender->is_live = false;
         return;
     }
-    sender->live_time = 0;
+    sender->is_live = true;
 }
 
 /* Without memory for them this viewer's losses stay lost. */
