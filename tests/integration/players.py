@@ -1,4 +1,5 @@
 """Real players, each as a function that plays a URL and says how many frames it decoded."""
+import json
 import os
 import re
 import select
@@ -22,6 +23,7 @@ class Played:
     first: float = 0.0
     text: str = ""
     codecs: dict = field(default_factory=dict)  # {"video": "h264", …} as ffmpeg saw the input
+    told: dict = field(default_factory=dict)  # what a player of whep/ says besides
 
     def __bool__(self):
         return self.video > 0
@@ -120,6 +122,19 @@ def gstreamer(url, frames=75, transport="tcp", patience=25, media="video"):
     output, errors = run(command, patience)
     count = len(re.findall(r"frames.*chain", output))
     return Played(video=count, text=errors[-2000:])
+
+
+def whep(url, seconds=3, *options, player="aiortc", patience=15):
+    """aiortc or GStreamer ("gst") decodes for so many seconds; options are those of its script."""
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "whep", f"{player}_play.py")
+    output, errors = run(["/usr/bin/python3", "-B", script, url, str(seconds), *options],
+                         seconds + patience)
+    try:
+        told = json.loads(output.splitlines()[-1])
+    except (IndexError, ValueError):
+        return Played(text=output[-1000:] + errors[-2000:])
+    text = errors[-2000:] if told["status"] == 201 else told["answer"]
+    return Played(told["video"], told["audio"], (told["first_ms"] or 0) / 1000, text, told=told)
 
 
 def vlc_has_rtsp():

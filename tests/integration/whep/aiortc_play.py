@@ -4,7 +4,9 @@
     aiortc_play.py URL SECONDS [--no-video] [--no-audio] [--channel]
 
 The token is taken out of the URL's query and shown as a bearer. first_ms is from the POST to the
-first decoded frame of video.
+first decoded frame of video; last_at and over_at are the monotonic clock's times of the last frame
+and of the connection's end, which ends this program early; news_ms is from the start of playing to
+the data channel's first message.
 """
 import argparse
 import asyncio
@@ -40,8 +42,10 @@ class Viewer:
         self.url = parts._replace(query="").geturl()
         self.peer, self.words = aiortc.RTCPeerConnection(), words
         self.seen = {"video": 0, "audio": 0, "news": [], "first_ms": None, "gaps_ms": [],
-                     "width": 0, "height": 0, "audio_rate": 0}
-        self.began = self.last = 0.0
+                     "width": 0, "height": 0, "audio_rate": 0, "last_at": None, "over_at": None,
+                     "news_ms": None}
+        self.began = self.last = self.connected = 0.0
+        self.over = None  # an event, made on the loop
         self.tasks = []
 
     async def count(self, track):
@@ -54,6 +58,7 @@ class Viewer:
     def note(self, kind, frame):
         now = time.monotonic()
         self.seen[kind] += 1
+        self.seen["last_at"] = now
         if kind == "audio":
             self.seen["audio_rate"] = frame.sample_rate
             return
@@ -76,9 +81,37 @@ class Viewer:
 
         @self.peer.on("datachannel")
         def on_channel(channel):
-            channel.on("message", lambda text: self.seen["news"].append(json.loads(text)))
+            channel.on("message", self.note_news)
+
+        @self.peer.on("connectionstatechange")
+        def on_state():
+            if self.peer.connectionState == "connected":
+                self.connected = time.monotonic()
+
+    def watch_dtls(self):
+        """aiortc's connectionState knows no goodbye of the other side: its DTLS transport does."""
+        transport = self.peer.getReceivers()[0].transport
+
+        @transport.on("statechange")
+        def on_state():
+            if transport.state in ("closed", "failed"):
+                self.seen["over_at"] = self.seen["over_at"] or time.monotonic()
+                self.over.set()
+
+    def note_news(self, text):
+        self.seen["news"].append(json.loads(text))
+        if self.seen["news_ms"] is None:
+            self.seen["news_ms"] = round((time.monotonic() - self.connected) * 1000)
+
+    async def wait(self):
+        """Until the time is up, or the connection over."""
+        try:
+            await asyncio.wait_for(self.over.wait(), self.words.seconds)
+        except asyncio.TimeoutError:
+            pass
 
     async def play(self):
+        self.over = asyncio.Event()
         self.prepare()
         await self.peer.setLocalDescription(await self.peer.createOffer())
         self.began = time.monotonic()
@@ -88,7 +121,8 @@ class Viewer:
         self.seen.update(status=status, answer=text)
         if status == 201:
             await self.peer.setRemoteDescription(aiortc.RTCSessionDescription(text, "answer"))
-            await asyncio.sleep(self.words.seconds)
+            self.watch_dtls()
+            await self.wait()
             self.seen["state"] = self.peer.connectionState
             location = urllib.parse.urljoin(self.url, headers["Location"])
             self.seen["deleted"] = (await loop.run_in_executor(
