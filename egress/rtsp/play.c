@@ -10,7 +10,7 @@
 enum {
     BACKLOG_HIGH_BYTES = 1024 * 1024, /* no more is queued for a viewer that does not read */
     STALL_US = 10 * 1000000,          /* one that takes nothing for so long is cut off */
-    HOLD_US = 40 * 1000               /* audio waits at most so long for a video frame */
+    PATIENCE_US = 60 * 1000 /* audio waits so long for a picture to go with, in one write */
 };
 
 static bool is_same_format(const struct tracks *a, const struct tracks *b)
@@ -81,50 +81,6 @@ static int send_packet(struct session *session, struct packet *packet)
     return err;
 }
 
-/* Audio alone is not worth a system call: it goes with the next video frame. A session that is
- * held has its connection corked once more. */
-static void hold(struct session *session)
-{
-    struct egress_instance *instance = session->instance;
-
-    if (!list_is_empty(&session->held_link))
-        return;
-    conn_cork(session->conn);
-    session->held_since_us = loop_now_us(instance->env->loop);
-    list_append(&instance->held, &session->held_link);
-    if (!loop_timer_is_active(&instance->hold))
-        loop_timer_start(&instance->hold, HOLD_US);
-}
-
-static void release(struct session *session)
-{
-    if (list_is_empty(&session->held_link))
-        return;
-    list_remove(&session->held_link);
-    conn_uncork(session->conn);
-}
-
-void play_release_held(struct egress_instance *instance)
-{
-    int64_t now_us = loop_now_us(instance->env->loop);
-
-    while (!list_is_empty(&instance->held)) {
-        struct session *session = list_entry(instance->held.next, struct session, held_link);
-        int64_t left_us = session->held_since_us + HOLD_US - now_us;
-
-        if (left_us > 0) {
-            loop_timer_start(&instance->hold, left_us);
-            return;
-        }
-        release(session);
-    }
-}
-
-static bool is_video(const struct session *session, const struct packet *packet)
-{
-    return codec_is_video(session->tracks->track[packet->track].codec);
-}
-
 static bool tracks_still_fit(struct session *session, struct packet *packet)
 {
     if (packet->tracks == session->tracks)
@@ -138,7 +94,6 @@ static bool tracks_still_fit(struct session *session, struct packet *packet)
 
 static void pump(struct session *session)
 {
-    bool is_worth_sending = false;
     struct packet *packet;
     int err = 0;
 
@@ -153,7 +108,6 @@ static void pump(struct session *session)
         err = send_packet(session, packet);
         if (err < 0)
             break;
-        is_worth_sending |= !session->has_video || is_video(session, packet);
     }
     if (err < 0) {
         session_close(session);
@@ -163,10 +117,6 @@ static void pump(struct session *session)
         session->is_stuffed = true;
         loop_timer_start(&session->stall, STALL_US);
     }
-    if (is_worth_sending || session->is_stuffed)
-        release(session);
-    else
-        hold(session);
     conn_uncork(session->conn);
 }
 
@@ -201,7 +151,6 @@ void play_init(struct session *session)
 {
     session->cursor.on_ready = on_ready;
     session->cursor.on_end = on_end;
-    list_init(&session->held_link);
     loop_timer_init(&session->stall, session->instance->env->loop, on_stall_over);
 }
 
@@ -247,6 +196,7 @@ int play_start(struct session *session)
     feed = session->admission.view->feeds[PACKET_RTP].feed;
     session->has_video = takes_video(session);
     session->is_shared = can_share(session);
+    session->cursor.patience_us = session->has_video ? PATIENCE_US : 0;
     if (may_send(session))
         cursor_attach(&session->cursor, feed);
     return 0; /* else with the packet that proves its address */
@@ -257,7 +207,6 @@ void play_stop(struct session *session)
     cursor_detach(&session->cursor);
     loop_timer_stop(&session->stall);
     session->is_stuffed = false;
-    release(session);
 }
 
 void play_resume(struct session *session)
@@ -274,7 +223,6 @@ void play_fini(struct session *session)
 {
     cursor_detach(&session->cursor);
     loop_timer_stop(&session->stall);
-    list_remove(&session->held_link);
     if (session->has_feed && session->admission.view)
         view_feed_leave(session->admission.view, PACKET_RTP);
     session->has_feed = false;

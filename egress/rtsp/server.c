@@ -100,11 +100,6 @@ static int open_udp(struct egress_instance *instance)
     return err;
 }
 
-static void on_hold_over(struct loop_timer *timer)
-{
-    play_release_held(list_entry(timer, struct egress_instance, hold));
-}
-
 static void on_report(struct loop_timer *timer)
 {
     struct egress_instance *instance = list_entry(timer, struct egress_instance, report);
@@ -119,7 +114,6 @@ static void rtsp_stop(struct egress_instance *instance)
     list_for_each (link, after, &instance->sessions) {
         session_close(list_entry(link, struct session, link));
     }
-    loop_timer_stop(&instance->hold);
     loop_timer_stop(&instance->report);
     udp_close(instance->udp);
     free(instance);
@@ -137,8 +131,6 @@ static int rtsp_start(struct egress_instance **out, struct egress_env *env)
     instance->listeners.options = env->options;
     instance->listeners.owner = instance;
     list_init(&instance->sessions);
-    list_init(&instance->held);
-    loop_timer_init(&instance->hold, env->loop, on_hold_over);
     loop_timer_init(&instance->report, env->loop, on_report);
     random_bytes(instance->nonce_key, sizeof(instance->nonce_key));
     err = open_ports(instance);

@@ -19,8 +19,6 @@ struct egress_instance {
     struct udp_pair *udp; /* owned; NULL where UDP is switched off */
     struct list sessions;
     size_t session_count;
-    struct list held;       /* sessions with audio that waits for the next video frame */
-    struct loop_timer hold; /* runs while held is not empty */
     struct loop_timer report;
     uint8_t nonce_key[32]; /* Digest challenges are this loop's own */
     bool is_draining;
@@ -72,8 +70,6 @@ struct session {
     struct loop_timer stall; /* runs while stuffed */
     struct loop_timer away;  /* runs while the stream is away */
     struct view_watch watch;
-    struct list held_link;
-    int64_t held_since_us;
 };
 
 /* Takes the connection. */
@@ -98,7 +94,6 @@ void play_stop(struct session *session);
 void play_resume(struct session *session); /* the connection was drained */
 void play_init(struct session *session);
 void play_fini(struct session *session);
-void play_release_held(struct egress_instance *instance);
 
 /* egress/rtsp/report.c: RTCP sender reports. */
 void report_send(struct session *session, unsigned track);
