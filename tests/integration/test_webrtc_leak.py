@@ -1,6 +1,6 @@
 """Viewers who come and go by WebRTC leave nothing behind.
 
-A hundred visits after 25; LEAK_VISITS=1000 makes it a thousand, after 200.
+A hundred visits after 25; `make soak-webrtc` (LEAK_VISITS=1000) makes it a thousand, after 200.
 """
 import json
 import os
