@@ -47,8 +47,9 @@ struct offer_media {
     char transport[24]; /* "UDP/TLS/RTP/SAVPF" */
     char mid[MID_TEXT]; /* a token; "" only where nothing is wanted */
     char ufrag[UFRAG_TEXT];
-    bool wants_media; /* audio or video, recvonly or sendrecv, and not rejected by port 0 */
-    bool is_bundled;  /* its mid is in the session's BUNDLE group */
+    bool wants_media;    /* audio or video, recvonly or sendrecv, and not rejected by port 0 */
+    bool is_bundled;     /* its mid is in the session's BUNDLE group */
+    bool has_rtcp_rsize; /* it would send reduced-size RTCP (RFC 5506) */
     unsigned codec_count;
     struct offer_codec codec[OFFER_CODECS_MAX];
     uint8_t abs_send_time_id, transport_cc_id, playout_delay_id,

@@ -176,6 +176,8 @@ static void write_track(struct writer *writer, const struct answer_terms *terms,
     write_extensions(writer, media);
     writer_printf(writer, "a=sendonly\r\na=msid:%s %s\r\na=rtcp-mux\r\n", terms->cname,
                   media->kind_text);
+    if (media->has_rtcp_rsize)
+        writer_text(writer, "a=rtcp-rsize\r\n");
     write_format(writer, codec, &terms->tracks->track[choice->track]);
     write_feedback(writer, media, codec);
     if (has_rtx)

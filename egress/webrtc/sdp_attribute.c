@@ -105,6 +105,14 @@ static int take_rtcp_mux(struct parser *parser, struct section *section, struct 
     return 0;
 }
 
+static int take_rtcp_rsize(struct parser *parser, struct section *section, struct span value)
+{
+    (void)parser;
+    (void)value;
+    section->media->has_rtcp_rsize = true;
+    return 0;
+}
+
 static int take_bundle_only(struct parser *parser, struct section *section, struct span value)
 {
     (void)parser;
@@ -222,6 +230,7 @@ static const struct {
     {"inactive", ANYWHERE, take_not_receiving},
     {"mid", IN_MEDIA, take_mid},
     {"rtcp-mux", IN_MEDIA, take_rtcp_mux},
+    {"rtcp-rsize", IN_MEDIA, take_rtcp_rsize},
     {"bundle-only", IN_MEDIA, take_bundle_only},
     {"rtpmap", IN_MEDIA, section_take_rtpmap},
     {"fmtp", IN_MEDIA, section_take_fmtp},

@@ -168,6 +168,7 @@ static void chromium_is_answered_field_by_field(void **state)
     assert_line(1, "a=sendonly");
     assert_line(1, "a=msid:culvert video");
     assert_line(1, "a=rtcp-mux");
+    assert_line(1, "a=rtcp-rsize");
     assert_line(1, "a=rtpmap:116 H264/90000");
     assert_line(1, "a=fmtp:116 "
                    "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=4d001f");
