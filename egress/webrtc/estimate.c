@@ -13,6 +13,7 @@ enum {
     COUNT_MAX = 60,         /* groups that make the slope as credible as it gets */
     OVERUSE_MS = 10,        /* for so long, before it is believed */
     DECREASE_US = 200 * MS, /* at most one decrease in it */
+    REPORTS_US = 800 * MS,  /* receiver reports come to one step in it */
     PACKET_BITS = 1200 * 8,
     LOSS_LOW = 20,    /* permille: below, loss is no reason not to grow */
     LOSS_HIGH = 80,   /* permille: above, it is one to shrink (the draft's 10 % less some margin) */
@@ -349,10 +350,17 @@ void estimate_update(struct estimate *estimate, int64_t now_us)
 
 void estimate_loss(struct estimate *estimate, uint8_t fraction_lost, int64_t now_us)
 {
+    struct estimate_detector *detector = &estimate->detector;
+
     estimate->has_feedback = true;
-    if (has_arrivals(&estimate->detector))
+    if (has_arrivals(detector))
         return;
-    loss_step(estimate, fraction_lost * 1000u / 256, now_us);
+    detector->reported += fraction_lost * 1000u / 256;
+    detector->report_count++;
+    if (now_us >= detector->loss_us && now_us - detector->loss_us < REPORTS_US)
+        return; /* some viewers report ten times a second: of a few packets each */
+    loss_step(estimate, detector->reported / detector->report_count, now_us);
+    detector->reported = detector->report_count = 0;
     settle(estimate);
 }
 

@@ -59,7 +59,8 @@ struct estimate {
         enum { ESTIMATE_NORMAL, ESTIMATE_OVERUSED, ESTIMATE_UNDERUSED } usage;
 
         uint32_t delay_bps, loss_bps, limit_bps, capacity_bps; /* capacity: 0 while unknown */
-        uint32_t lost, received, fresh; /* fresh: told since the last update */
+        uint32_t lost, received, fresh;  /* fresh: told since the last update */
+        uint32_t reported, report_count; /* receiver reports' fractions since the last step */
         int64_t updated_us, decreased_us, loss_us, acked_sent_us;
     } detector;
 };
