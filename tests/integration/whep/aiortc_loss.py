@@ -3,7 +3,8 @@
 
     aiortc_loss.py URL SECONDS [--port-offset N]
 
-gaps and late_ms as in through.py; torn counts what the decoder refused.
+gaps and late_ms as in through.py; torn counts what the decoder refused
+after its first picture.
 """
 import asyncio
 import json
@@ -24,7 +25,7 @@ class Viewer:
         logging.getLogger("aiortc.codecs.h264").addFilter(self.on_refused)
 
     def on_refused(self, _record):
-        self.torn += 1
+        self.torn += bool(self.frames.seen)
         return False
 
     async def count(self, track):

@@ -32,6 +32,7 @@ class Viewer:
         self.peer = Gst.ElementFactory.make("webrtcbin")
         self.peer.set_property("bundle-policy", "max-bundle")
         self.peer.set_property("latency", LATENCY_MS)
+        self.pipeline.connect("deep-element-added", self.on_element)
         self.pipeline.add(self.peer)
         self.peer.connect("on-negotiation-needed", self.on_wanted)
         self.peer.connect("pad-added", self.on_pad)
@@ -47,6 +48,15 @@ class Viewer:
     def on_error(self, _bus, message):
         self.seen["error"] = str(message.parse_error())
         self.loop.quit()
+
+    def on_element(self, _pipeline, _bin, element):
+        """GStreamer's own limits let it ask for a third of what it misses, and mostly too late: with
+        RTX a session has more members than it gives immediate feedback to."""
+        if element.get_name().startswith("rtpsession"):
+            session = element.get_property("internal-session")
+            session.set_property("rtcp-immediate-feedback-threshold", 16)
+            session.set_property("bandwidth", 20e6)  # a twentieth of it is for RTCP
+            session.set_property("rtcp-min-interval", Gst.SECOND // 10)
 
     def on_pad(self, _peer, pad):
         if pad.direction != Gst.PadDirection.SRC:
