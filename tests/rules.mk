@@ -35,6 +35,10 @@ soak-webrtc: ## A thousand WebRTC viewers come, go and vanish, watching descript
 	@LEAK_VISITS=1000 LONG_RUN=1 /usr/bin/python3 -m pytest -s tests/integration/test_webrtc_leak.py \
 		tests/integration/test_hostile_webrtc.py
 
+soak-loss: ## MINUTES=10 of WebRTC with 5 % loss
+	+@$(RELEASE) -j$$(nproc) all build/release/demo-camera
+	@SOAK_LOSS_MINUTES=$(or $(MINUTES),10) /usr/bin/python3 -m pytest -s tests/integration/test_webrtc_loss.py
+
 lab: ## The same in a house behind carrier-grade NAT (root)
 	+@$(RELEASE) -j$$(nproc) all build/release/demo-camera
 	@/usr/bin/python3 -m pytest tests/lab $(if $(T),-k '$(T)')
@@ -76,4 +80,4 @@ install: ## Install both programs under PREFIX (DESTDIR for packagers)
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 build/release/culvert build/release/culvert-agent $(DESTDIR)$(PREFIX)/bin/
 
-.PHONY: packages demo check lint generated integration soak soak-webrtc lab bench asan tsan fuzz install
+.PHONY: packages demo check lint generated integration soak soak-loss soak-webrtc lab bench asan tsan fuzz install
