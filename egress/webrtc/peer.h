@@ -105,6 +105,8 @@ struct peer {
     int64_t allowance_bytes, allowance_us;
     uint16_t transport_seq;
     int64_t key_wish_us, resend_us, news_us;
+    uint64_t wished_key;     /* the group that was last sent again, by its key frame's number */
+    int64_t key_wish_gap_us; /* until it may be sent once more; 0: none was */
     unsigned resend_allowance;
     struct estimate estimate;
     struct peer_numbers numbers;

@@ -1,6 +1,7 @@
 /* What a viewer reports lost, once more: from the shared feed, by the records of what was sent. */
 #include "egress/webrtc/outgoing.h"
 #include "egress/webrtc/peer.h"
+#include "media/format/rtp_packager.h"
 
 enum {
     RESENDS_PER_TICK = 128,
@@ -30,9 +31,10 @@ static bool may_send_again(struct peer *peer)
         peer->resend_us = now_us;
         peer->resend_allowance = RESENDS_PER_TICK;
     }
-    if (!peer->resend_allowance)
+    if (!peer->resend_allowance || peer->allowance_bytes < 0)
         return false;
     peer->resend_allowance--;
+    peer->allowance_bytes -= RTP_SEND_MAX_BYTES; /* what is new gives way to it */
     return true;
 }
 

@@ -15,11 +15,13 @@ enum {
     BURST_BYTES = 40 * 1024,
     PACE_US = 5 * 1000,
     TCP_BACKLOG_BYTES = 256 * 1024,
-    LAG_US = 1000 * 1000,     /* further behind: on to the newest key frame */
-    KEY_WISH_US = 500 * 1000, /* one answer to a wish for a key frame in so long */
-    START_SPEED = 32,         /* a new viewer's backlog plays so much faster */
-    START_STEP = 45,          /* and each frame of it at least so much later: half a ms */
-    HOLD_US = 60 * 1000       /* audio waits so long for a picture to go with, in one system call */
+    LAG_US = 1000 * 1000,           /* further behind: on to the newest key frame */
+    KEY_WISH_US = 500 * 1000,       /* one answer to a wish for a key frame in so long, */
+    KEY_WISH_SAME_US = 2000 * 1000, /* and of the same group, doubling */
+    LOSSY_PERMILLE = 100, /* a path that loses so much is full: no more than its estimate */
+    START_SPEED = 32,     /* a new viewer's backlog plays so much faster */
+    START_STEP = 45,      /* and each frame of it at least so much later: half a ms */
+    HOLD_US = 60 * 1000   /* audio waits so long for a picture to go with, in one system call */
 };
 
 /* ---- a frame ----------------------------------------------------------------------------------
@@ -131,6 +133,8 @@ static int64_t pace_bps(const struct peer *peer)
 
     if (!peer->estimate.has_feedback)
         return START_BPS;
+    if (peer->estimate.loss_permille > LOSSY_PERMILLE)
+        return peer->estimate.bps;
     bps = (int64_t)peer->estimate.bps * (peer->estimate.is_overused ? 3 : 8) / 2;
     return bps > LEAST_BPS ? bps : LEAST_BPS;
 }
@@ -359,6 +363,20 @@ void send_stop(struct peer *peer)
     peer->has_feed = peer->has_opus_feed = false;
 }
 
+/* A group that didn't get through is too much for the path as likely as not: sent again and again
+ * it would itself be what keeps it full. */
+static bool may_answer_wish(struct peer *peer, uint64_t key)
+{
+    int64_t gone_us = loop_now_us(peer->instance->env->loop) - peer->key_wish_us;
+    bool is_same = peer->key_wish_gap_us && key == peer->wished_key;
+
+    if (gone_us < (is_same ? peer->key_wish_gap_us : KEY_WISH_US))
+        return false;
+    peer->key_wish_gap_us = is_same ? 2 * peer->key_wish_gap_us : KEY_WISH_SAME_US;
+    peer->wished_key = key;
+    return true;
+}
+
 /* The current group of pictures once more, from its key frame on. */
 void send_again_from_key(struct peer *peer)
 {
@@ -366,7 +384,7 @@ void send_again_from_key(struct peer *peer)
     int64_t now_us = loop_now_us(peer->instance->env->loop);
 
     peer->numbers.key_wishes++;
-    if (!feed || !peer->video.is_used || now_us - peer->key_wish_us < KEY_WISH_US)
+    if (!feed || !peer->video.is_used || !may_answer_wish(peer, feed_newest_key(feed)))
         return;
     peer->key_wish_us = now_us;
     drop_pending(peer);
