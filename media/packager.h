@@ -42,6 +42,12 @@ extern const struct packager_kind packager_rtp;  /* media/format/rtp_packager.c 
 extern const struct packager_kind packager_key;  /* media/format/key_packager.c */
 extern const struct packager_kind packager_cmaf; /* media/format/cmaf.c */
 
+/* media/format/ts_packager.c: MPEG-TS, in whole packets of 188 bytes. One packet a frame, is_key
+ * where it begins with PAT and PMT and a viewer can start; or one a segment of the source's
+ * timeline, which ends when the next begins. */
+extern const struct packager_kind packager_ts;
+extern const struct packager_kind packager_ts_segment;
+
 /* media/format/rtp_opus_packager.c: one PACKET_RTP_OPUS per 20 ms, as packager_rtp would write Opus
  * (media/format/rtp_packager.h), of the first track that media/audio/to_opus.h can take. Of no
  * other track: -ERR_UNSUPPORTED if there is none. */

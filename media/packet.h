@@ -12,7 +12,8 @@
 enum packet_kind {
     PACKET_RTP,
     PACKET_CMAF,
-    PACKET_TS,
+    PACKET_TS,         /* one frame */
+    PACKET_TS_SEGMENT, /* one HLS segment */
     PACKET_FLV,
     PACKET_RTP_OPUS,
     PACKET_KEY, /* a key frame as media/frame.h has it */
@@ -25,7 +26,7 @@ struct rtp_span {
     uint16_t len;    /* without that framing */
 };
 
-/* What a part of a segment is, for PACKET_CMAF. */
+/* What a part of a segment is, for PACKET_CMAF; of a PACKET_TS_SEGMENT the only one. */
 struct cmaf_place {
     uint64_t segment; /* the source's segment number: the media sequence number */
     uint32_t part;    /* index within the segment */
@@ -44,7 +45,7 @@ struct packet {
     int64_t dts_us, pts_us, wall_us; /* as the frame's */
     struct buf *buf;                 /* owned reference; the bytes as sent */
     struct tracks *tracks;           /* owned reference; what it was made for */
-    struct cmaf_place cmaf;          /* PACKET_CMAF only */
+    struct cmaf_place cmaf;          /* PACKET_CMAF, PACKET_TS_SEGMENT */
     uint32_t rtp_time;               /* RTP: its timestamp */
     unsigned span_count;             /* RTP only */
     struct rtp_span span[];

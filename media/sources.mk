@@ -7,6 +7,6 @@ SRC_media += media/track.c media/frame.c media/packet.c media/bits.c media/param
 	media/format/rtp_mp3.c media/format/rtp_jpeg.c media/format/rtp_simple.c
 
 SRC_media += media/feed.c media/hub.c media/stream.c media/view.c
-SRC_media += media/format/cmaf.c
+SRC_media += media/format/cmaf.c media/format/ts_packager.c
 SRC_media += media/format/libav.c media/audio/to_opus.c media/audio/transcoder.c media/format/rtp_opus_packager.c
 SRC_media += media/format/key_packager.c media/format/still.c

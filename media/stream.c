@@ -103,13 +103,14 @@ static int output_open(struct output *output)
 }
 
 /* A loop that comes late gets what the others' feeds hold from the newest key frame on; for
- * CMAF, whose viewers need a playlist with a past, all of it. */
+ * HLS, whose viewers need a playlist with a past, all of it. */
 static void output_prime(struct output *output, struct hub *to)
 {
     struct feed *recent = output->recent;
     uint64_t seq = feed_newest_key(recent);
 
-    if (output->row->packager->kind == PACKET_CMAF)
+    if (output->row->packager->kind == PACKET_CMAF ||
+        output->row->packager->kind == PACKET_TS_SEGMENT)
         seq = feed_first(recent);
     if (feed_headers(recent) && feed_at(recent, seq) != feed_headers(recent))
         output_send(output, feed_headers(recent), to);

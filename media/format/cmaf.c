@@ -129,16 +129,6 @@ static int write_config(const struct track *track, struct writer *out)
     return -ERR_UNSUPPORTED;
 }
 
-static int set_config(AVCodecParameters *parameters, const struct writer *config)
-{
-    parameters->extradata = av_mallocz(config->len + AV_INPUT_BUFFER_PADDING_SIZE);
-    if (!parameters->extradata)
-        return -ENOMEM;
-    memcpy(parameters->extradata, config->bytes, config->len);
-    parameters->extradata_size = (int)config->len;
-    return 0;
-}
-
 static void describe_video(AVCodecParameters *parameters, const struct track *track)
 {
     bool is_h265 = track->codec == CODEC_H265;
@@ -204,7 +194,7 @@ static int add_stream(struct packager *packager, unsigned index)
     writer_init(&config, PARAMETER_SETS_MAX_BYTES * 2);
     err = write_config(track, &config);
     if (err == 0)
-        err = set_config(stream->codecpar, &config);
+        err = libav_set_extradata(stream->codecpar, config.bytes, config.len);
     writer_fini(&config);
     own->stream = stream->index;
     return err;
