@@ -29,10 +29,16 @@ static const struct http_header media_headers[] = {
     {NULL, NULL},
 };
 
+static const struct http_header ts_headers[] = {
+    {"content-type", "video/mp2t"},
+    {"cache-control", "private, max-age=60, immutable"},
+    {NULL, NULL},
+};
+
 static void send_media(struct hls_session *session, struct http_request *request, struct buf *body)
 {
     session_count(session, body->len);
-    http_respond(request, 200, media_headers, body);
+    http_respond(request, 200, session->kind == PACKET_CMAF ? media_headers : ts_headers, body);
 }
 
 /* The text is made once for all viewers, by the first who asks after a change. */
@@ -47,7 +53,10 @@ static struct cached_playlist *render(struct hls_feed *feed, bool is_delta)
     buf_unref(playlist->packed);
     *playlist = (struct cached_playlist){.version = feed->window.version};
     writer_init(&text, PLAYLIST_MAX_BYTES);
-    playlist_write_media(&text, &feed->window, is_delta);
+    if (feed->kind == PACKET_CMAF)
+        playlist_write_media(&text, &feed->window, is_delta);
+    else
+        playlist_write_ts(&text, &feed->window);
     if (writer_to_buf(&text, &playlist->plain) < 0)
         playlist->plain = NULL;
     writer_fini(&text);
@@ -98,13 +107,14 @@ static void send_wish(struct hls_session *session, struct http_request *request,
             refuse_missing(request);
         return;
     case HLS_SEGMENT:
-        if (segment && segment->is_complete && !segment->is_gap && window_whole(segment))
+        if (segment && wish->is_ts == (session->kind != PACKET_CMAF) && segment->is_complete &&
+            !segment->is_gap && window_whole(segment))
             send_media(session, request, segment->whole);
         else
             refuse_missing(request);
         return;
     case HLS_PART:
-        if (segment && wish->part < segment->part_count)
+        if (segment && session->kind == PACKET_CMAF && wish->part < segment->part_count)
             send_media(session, request, segment->parts[wish->part]->buf);
         else
             refuse_missing(request);

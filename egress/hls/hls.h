@@ -1,4 +1,5 @@
-/* egress/hls/hls.h: Low-Latency HLS in CMAF for browsers and players (RFC 8216bis). */
+/* egress/hls/hls.h: Low-Latency HLS in CMAF for browsers and players (RFC 8216bis), and plain
+ * HLS in MPEG-TS for old ones. */
 #pragma once
 
 #include "egress/egress.h"

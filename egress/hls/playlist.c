@@ -82,14 +82,22 @@ static void write_preload_hint(struct writer *out, const struct window_segment *
                   (unsigned long long)segment, part);
 }
 
-static void write_head(struct writer *out, const struct window *window, unsigned first)
+static void write_discontinuities(struct writer *out, const struct window *window, unsigned first)
 {
-    double part = seconds(window->part_target_us);
-    long long target = target_s(window);
     uint64_t discontinuities = window->discontinuities;
 
     for (unsigned i = 0; i < first; i++)
         discontinuities += window->segments[i].is_discontinuous;
+    if (discontinuities)
+        writer_printf(out, "#EXT-X-DISCONTINUITY-SEQUENCE:%llu\n",
+                      (unsigned long long)discontinuities);
+}
+
+static void write_head(struct writer *out, const struct window *window, unsigned first)
+{
+    double part = seconds(window->part_target_us);
+    long long target = target_s(window);
+
     writer_printf(out, "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:%lld\n", target);
     writer_printf(out,
                   "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=%.3f,HOLD-BACK=%lld,"
@@ -97,9 +105,7 @@ static void write_head(struct writer *out, const struct window *window, unsigned
                   HOLD_BACK_PARTS * part, HOLD_BACK_TARGETS * target, SKIP_TARGETS * target);
     writer_printf(out, "#EXT-X-PART-INF:PART-TARGET=%.3f\n#EXT-X-MEDIA-SEQUENCE:%llu\n", part,
                   (unsigned long long)window->segments[first].number);
-    if (discontinuities)
-        writer_printf(out, "#EXT-X-DISCONTINUITY-SEQUENCE:%llu\n",
-                      (unsigned long long)discontinuities);
+    write_discontinuities(out, window, first);
 }
 
 /* How many of the shown segments lie farther from the end than CAN-SKIP-UNTIL. */
@@ -128,6 +134,37 @@ void playlist_write_media(struct writer *out, const struct window *window, bool 
         write_segment(out, &window->segments[i], i > first ? &window->segments[i - 1] : NULL,
                       i + PARTS_SHOWN_SEGMENTS >= window->count);
     write_preload_hint(out, &window->segments[window->count - 1]);
+}
+
+static void write_ts_segment(struct writer *out, const struct window_segment *segment,
+                             const struct window_segment *before)
+{
+    bool is_other = before && before->generation != segment->generation;
+
+    if (segment->is_discontinuous || is_other)
+        writer_text(out, "#EXT-X-DISCONTINUITY\n");
+    if (segment->wall_us)
+        write_date(out, segment->wall_us);
+    if (segment->is_gap)
+        writer_text(out, "#EXT-X-GAP\n");
+    writer_printf(out, "#EXTINF:%.5f,\nseg-%llu.ts\n", seconds(segment->duration_us),
+                  (unsigned long long)segment->number);
+}
+
+void playlist_write_ts(struct writer *out, const struct window *window)
+{
+    unsigned first;
+
+    if (!window->count)
+        return;
+    first = first_shown(window);
+    writer_printf(out, "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:%lld\n",
+                  (long long)target_s(window));
+    writer_printf(out, "#EXT-X-MEDIA-SEQUENCE:%llu\n",
+                  (unsigned long long)window->segments[first].number);
+    write_discontinuities(out, window, first);
+    for (unsigned i = first; i < window->count; i++)
+        write_ts_segment(out, &window->segments[i], i > first ? &window->segments[i - 1] : NULL);
 }
 
 /* The codec's name in a CODECS list (RFC 6381); false where CMAF does not carry it. */

@@ -28,11 +28,12 @@ static const struct http_header multivariant_headers[] = {
     {NULL, NULL},
 };
 
-static bool has_playable_track(const struct tracks *tracks)
+static bool has_playable_track(const struct tracks *tracks, enum packet_kind kind)
 {
     for (unsigned i = 0; i < tracks->count; i++)
         if (tracks->track[i].codec == CODEC_H264 || tracks->track[i].codec == CODEC_H265 ||
-            tracks->track[i].codec == CODEC_AAC || tracks->track[i].codec == CODEC_OPUS)
+            tracks->track[i].codec == CODEC_AAC || tracks->track[i].codec == CODEC_OPUS ||
+            (tracks->track[i].codec == CODEC_MP3 && kind == PACKET_TS_SEGMENT))
             return true;
     return false;
 }
@@ -97,7 +98,7 @@ static void settle(struct arrival *arrival, enum verdict verdict)
         web_allow_origin(request, session->admission.origins);
     if (verdict != VERDICT_ALLOW) {
         web_refuse(request, &session->admission, verdict);
-    } else if (!tracks || !has_playable_track(tracks)) {
+    } else if (!tracks || !has_playable_track(tracks, session->kind)) {
         refuse_codec(request, tracks);
         session->admission.env->leave(session->admission.env, &session->admission);
     } else {
@@ -140,7 +141,7 @@ static struct arrival *arrival_new(struct egress_instance *instance, struct http
     return arrival;
 }
 
-static void get_multivariant(void *owner, struct http_request *request)
+static void get_multivariant(void *owner, struct http_request *request, enum packet_kind kind)
 {
     struct egress_instance *instance = owner;
     const char *slug = http_path_value(request, "slug");
@@ -157,6 +158,7 @@ static void get_multivariant(void *owner, struct http_request *request)
         return;
     }
     memcpy(arrival->session->slug, slug, strlen(slug) + 1);
+    arrival->session->kind = kind;
     web_find_token(request, token);
     arrival->session->admission = (struct admission){.egress = &egress_hls,
                                                      .slug = arrival->session->slug,
@@ -171,6 +173,16 @@ static void get_multivariant(void *owner, struct http_request *request)
     explicit_bzero(token, sizeof(token));
     if (!arrival->is_over)
         http_on_gone(request, on_gone, arrival);
+}
+
+static void get_index(void *owner, struct http_request *request)
+{
+    get_multivariant(owner, request, PACKET_CMAF);
+}
+
+static void get_ts(void *owner, struct http_request *request)
+{
+    get_multivariant(owner, request, PACKET_TS_SEGMENT);
 }
 
 /* The session that the path names, or NULL. */
@@ -191,7 +203,7 @@ static void get_below_session(void *owner, struct http_request *request)
         web_allow_origin(request, "");
         http_respond_problem(request, 403, "session",
                              "This viewer's session is not known here, or has ended: begin again "
-                             "with index.m3u8 and a token.",
+                             "with its first playlist and a token.",
                              0);
         return;
     }
@@ -231,9 +243,11 @@ static void ask_below_session(void *owner, struct http_request *request)
 }
 
 static const struct http_route routes[] = {
-    {HTTP_GET, "/hls/{slug}/index.m3u8", get_multivariant, 0},
+    {HTTP_GET, "/hls/{slug}/index.m3u8", get_index, 0},
+    {HTTP_GET, "/hls/{slug}/ts.m3u8", get_ts, 0},
     {HTTP_GET, "/hls/{slug}/s/{session}/{file}", get_below_session, 0},
     {HTTP_OPTIONS, "/hls/{slug}/index.m3u8", ask_multivariant, 0},
+    {HTTP_OPTIONS, "/hls/{slug}/ts.m3u8", ask_multivariant, 0},
     {HTTP_OPTIONS, "/hls/{slug}/s/{session}/{file}", ask_below_session, 0},
     {.pattern = NULL},
 };

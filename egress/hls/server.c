@@ -89,14 +89,15 @@ static size_t hls_count(const struct egress_instance *instance)
 static int hls_url(const struct egress_env *env, unsigned i, const char *slug,
                    struct egress_url *out)
 {
+    static const char *const names[] = {"hls", "hls_ts"}, *const files[] = {"index", "ts"};
     char base[300];
 
-    if (i > 0)
+    if (i >= 2)
         return -ERR_NOT_FOUND;
     if (web_base(env, base, sizeof(base)) < 0)
         return -ERR_TOO_LONG;
-    out->name = "hls";
-    snprintf(out->text, sizeof(out->text), "%s/hls/%s/index.m3u8?token=%%s", base, slug);
+    out->name = names[i];
+    snprintf(out->text, sizeof(out->text), "%s/hls/%s/%s.m3u8?token=%%s", base, slug, files[i]);
     return 0;
 }
 

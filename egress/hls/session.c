@@ -17,6 +17,7 @@ struct session_message {
     enum session_verb verb;
     struct egress_instance *to;
     unsigned owner;
+    enum packet_kind kind;
     uint64_t bytes;
     char id[SESSION_ID], slug[SLUG_MAX];
     char origins[];
@@ -52,6 +53,7 @@ struct hls_session *session_new(struct egress_instance *instance)
     if (!session)
         return NULL;
     session->instance = instance;
+    session->kind = PACKET_CMAF;
     session->owner = loop_index(instance->env->loop);
     session->used_us = loop_now_us(instance->env->loop);
     for (unsigned i = 0; i < SESSION_WAITERS; i++) {
@@ -87,6 +89,7 @@ static void run_new(const struct session_message *message)
     }
     session->origins = origins;
     session->owner = message->owner;
+    session->kind = message->kind;
     session->told_us = session->used_us;
     memcpy(session->id, message->id, sizeof(session->id));
     memcpy(session->slug, message->slug, sizeof(session->slug));
@@ -126,6 +129,7 @@ static void send_to(const struct hls_session *session, enum session_verb verb, u
     message->verb = verb;
     message->to = instance_at(loop);
     message->owner = session->owner;
+    message->kind = session->kind;
     message->bytes = session->sent_bytes;
     memcpy(message->id, session->id, sizeof(message->id));
     memcpy(message->slug, session->slug, sizeof(message->slug));

@@ -16,13 +16,13 @@ struct arrival;
 struct gzip;
 struct http_request;
 
-enum { SESSION_ID = 36, SESSION_WAITERS = 2, SESSIONS_MAX = 20000 };
+enum { FEED_KEY = SLUG_MAX + 1, SESSION_ID = 36, SESSION_WAITERS = 2, SESSIONS_MAX = 20000 };
 
 /* All viewers of this protocol on one loop. */
 struct egress_instance {
     struct egress_env *env; /* borrowed */
     struct map sessions;    /* by id: own and others' */
-    struct map feeds;       /* by slug */
+    struct map feeds;       /* by feed key */
     size_t own_count;
     struct loop_timer tick;
     struct gzip *gzip; /* owned */
@@ -38,7 +38,8 @@ struct cached_playlist {
 /* What a stream's viewers on this loop are served from. Lingers after the last of them. */
 struct hls_feed {
     struct map_node node;
-    char slug[SLUG_MAX];
+    char key[FEED_KEY];               /* in the map of feeds */
+    enum packet_kind kind;            /* PACKET_CMAF or PACKET_TS_SEGMENT */
     struct egress_instance *instance; /* borrowed */
     struct view *view;                /* held */
     struct feed *feed;                /* in use; NULL once the camera is removed */
@@ -67,6 +68,7 @@ struct hls_session {
     struct map_node node;
     char id[SESSION_ID];
     char slug[SLUG_MAX];
+    enum packet_kind kind;            /* as its feed's */
     struct egress_instance *instance; /* borrowed */
     struct hls_feed *feed;            /* counted in its session_count; NULL before the first use */
     unsigned owner;                   /* index of the loop that admitted it */

@@ -1,6 +1,7 @@
-/* What a stream's viewers on this loop are served from: the window over its CMAF feed. */
+/* What a stream's viewers on this loop are served from: the window over its feed, CMAF or MPEG-TS.
+ */
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/list.h"
 #include "egress/hls/session.h"
@@ -45,7 +46,7 @@ static void feed_close(struct hls_feed *feed)
     map_remove(&feed->instance->feeds, &feed->node);
     if (feed->feed) {
         cursor_detach(&feed->cursor);
-        view_feed_leave(feed->view, PACKET_CMAF);
+        view_feed_leave(feed->view, feed->kind);
     }
     view_release(feed->view);
     window_fini(&feed->window);
@@ -60,32 +61,40 @@ static void on_end(struct cursor *cursor)
 {
     struct hls_feed *feed = list_entry(cursor, struct hls_feed, cursor);
 
-    view_feed_leave(feed->view, PACKET_CMAF);
+    view_feed_leave(feed->view, feed->kind);
     feed->feed = NULL;
     feed->idle_since_us = 0;
 }
 
-static struct hls_feed *feed_open(struct egress_instance *instance, const char *slug)
+/* A slug has no such letter in it, so nothing else has this key. */
+static void write_key(char out[FEED_KEY], const struct hls_session *session)
 {
-    struct view *view = instance->env->view(instance->env, slug);
+    snprintf(out, FEED_KEY, "%s%s", session->slug, session->kind == PACKET_CMAF ? "" : "~");
+}
+
+static struct hls_feed *feed_open(const struct hls_session *session)
+{
+    struct egress_instance *instance = session->instance;
+    struct view *view = instance->env->view(instance->env, session->slug);
     struct hls_feed *feed = view ? calloc(1, sizeof(*feed)) : NULL;
 
     if (!feed)
         return NULL;
     view_hold(view);
-    feed->feed = view_feed_use(view, PACKET_CMAF);
+    feed->feed = view_feed_use(view, session->kind);
     if (!feed->feed) {
         view_release(view);
         free(feed);
         return NULL;
     }
-    memcpy(feed->slug, slug, strlen(slug));
+    write_key(feed->key, session);
+    feed->kind = session->kind;
     feed->instance = instance;
     feed->view = view;
     feed->cursor = (struct cursor){.on_ready = on_ready, .on_end = on_end};
     window_init(&feed->window);
     list_init(&feed->waiters);
-    map_insert(&instance->feeds, &feed->node, feed->slug);
+    map_insert(&instance->feeds, &feed->node, feed->key);
     cursor_attach(&feed->cursor, feed->feed);
     if (feed_headers(feed->feed))
         window_push(&feed->window, feed_headers(feed->feed));
@@ -97,12 +106,13 @@ struct hls_feed *feed_use_by(struct hls_session *session)
 {
     struct egress_instance *instance = session->instance;
     struct map_node *node;
+    char key[FEED_KEY];
 
     if (session->feed)
         return session->feed;
-    node = map_find(&instance->feeds, session->slug);
-    session->feed =
-        node ? map_entry(node, struct hls_feed, node) : feed_open(instance, session->slug);
+    write_key(key, session);
+    node = map_find(&instance->feeds, key);
+    session->feed = node ? map_entry(node, struct hls_feed, node) : feed_open(session);
     if (session->feed)
         session->feed->session_count++;
     return session->feed;

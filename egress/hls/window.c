@@ -218,6 +218,10 @@ struct buf *window_whole(struct window_segment *segment)
 
     if (segment->whole)
         return segment->whole;
+    if (segment->part_count == 1) {
+        segment->whole = buf_ref(segment->parts[0]->buf);
+        return segment->whole;
+    }
     for (unsigned i = 0; i < segment->part_count; i++)
         len += segment->parts[i]->buf->len;
     segment->whole = buf_new(len);

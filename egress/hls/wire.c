@@ -43,7 +43,10 @@ int hls_file_parse(struct hls_request *out, const char *name)
     }
     if (take_text(&name, "seg-")) {
         out->file = HLS_SEGMENT;
-        return take_number(&name, &out->segment) && is_end(name) ? 0 : -ERR_NOT_FOUND;
+        if (!take_number(&name, &out->segment))
+            return -ERR_NOT_FOUND;
+        out->is_ts = strcmp(name, ".ts") == 0;
+        return out->is_ts || is_end(name) ? 0 : -ERR_NOT_FOUND;
     }
     out->file = HLS_PART;
     if (!take_text(&name, "part-") || !take_number(&name, &out->segment) ||

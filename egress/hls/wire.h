@@ -10,7 +10,7 @@
 enum hls_file {
     HLS_MEDIA_PLAYLIST, /* media.m3u8 */
     HLS_INIT,           /* init-GENERATION.mp4 */
-    HLS_SEGMENT,        /* seg-MSN.mp4 */
+    HLS_SEGMENT,        /* seg-MSN.mp4, or seg-MSN.ts */
     HLS_PART            /* part-MSN-INDEX.mp4 */
 };
 
@@ -18,6 +18,7 @@ struct hls_request {
     enum hls_file file;
     uint64_t segment; /* or the generation */
     uint32_t part;
+    bool is_ts; /* a segment by the name of MPEG-TS */
 };
 
 /* 0, or -ERR_NOT_FOUND: no name of ours (a number is decimal, without sign or leading zero). */

@@ -44,6 +44,20 @@ def test_vlc_shows_pictures_over_hls(relay, token, camera, options):
     assert_played(played, ENOUGH)
 
 
+@pytest.mark.parametrize("options", [{}, {"codec": "h265", "audio": "opus"}],
+                         ids=["h264-aac", "h265-opus"])
+def test_ffmpeg_decodes_hls_in_mpeg_ts(relay, token, camera, options):
+    played = players.ffmpeg(relay.urls(camera(**options), token)["hls_ts"], SECONDS)
+    assert_played(played)
+    assert played.audio > 0, played.text
+
+
+def test_vlc_shows_pictures_of_hls_in_mpeg_ts(relay, token, camera):
+    url = relay.urls(camera(), token)["hls_ts"]
+    played = players.vlc(url, 12, trust=certificate(relay))
+    assert_played(played, ENOUGH)
+
+
 def test_gstreamer_decodes_over_hls(relay, token, camera):
     url = relay.urls(camera(), token)["hls"]
     command = ["gst-launch-1.0", "-v", "souphttpsrc", f"location={url}", "ssl-strict=false", "!",

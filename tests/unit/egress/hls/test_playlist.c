@@ -212,6 +212,26 @@ static void a_whole_segment_is_its_parts(void **state)
     assert_int_equal(window_whole(&window.segments[0])->len, 100);
 }
 
+static void a_playlist_of_mpeg_ts_has_whole_segments_only(void **state)
+{
+    struct writer out;
+
+    (void)state;
+    push_segment(100);
+    push_segment(101);
+    writer_init(&out, sizeof(text) - 1);
+    playlist_write_ts(&out, &window);
+    assert_int_equal(out.err, 0);
+    memset(text, 0, sizeof(text));
+    memcpy(text, out.bytes, out.len);
+    writer_fini(&out);
+    assert_int_equal(count("#EXT-X-VERSION:3\n"), 1);
+    assert_int_equal(count("#EXT-X-MEDIA-SEQUENCE:100\n"), 1);
+    assert_int_equal(count("#EXTINF:2.00000,\nseg-10"), 2);
+    assert_int_equal(count(".ts\n"), 2);
+    assert_int_equal(count("#EXT-X-PART") + count("#EXT-X-MAP"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +247,7 @@ int main(void)
                                         end),
         cmocka_unit_test_setup_teardown(a_part_past_the_end_is_the_next_segments_first, begin, end),
         cmocka_unit_test_setup_teardown(a_whole_segment_is_its_parts, begin, end),
+        cmocka_unit_test_setup_teardown(a_playlist_of_mpeg_ts_has_whole_segments_only, begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,12 @@ static void names_of_ours_are_read(void **state)
     assert_int_equal(hls_file_parse(&request, "init-7.mp4"), 0);
     assert_int_equal(request.file, HLS_INIT);
     assert_int_equal(request.segment, 7);
+    assert_int_equal(hls_file_parse(&request, "seg-5.ts"), 0);
+    assert_true(request.file == HLS_SEGMENT && request.segment == 5 && request.is_ts);
+    assert_int_equal(hls_file_parse(&request, "init-1.ts"), -ERR_NOT_FOUND);
+    assert_int_equal(hls_file_parse(&request, "part-1-1.ts"), -ERR_NOT_FOUND);
     assert_int_equal(hls_file_parse(&request, "seg-897731646.mp4"), 0);
+    assert_false(request.is_ts);
     assert_int_equal(request.file, HLS_SEGMENT);
     assert_int_equal(request.segment, 897731646);
     assert_int_equal(hls_file_parse(&request, "part-897731646-4294967295.mp4"), 0);
@@ -37,7 +42,7 @@ static void other_names_are_refused(void **state)
         "seg-01.mp4",
         "seg- 1.mp4",
         "seg-1.mp4 ",
-        "seg-1.ts",
+        "seg-1.tss",
         "seg-9999999999999999999.mp4",
         "part-1.mp4",
         "part-1-.mp4",
