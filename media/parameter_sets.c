@@ -3,6 +3,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/bytes.h"
+
 enum { LENGTH_BYTES = 4 };
 
 struct nal_view nal_next(const uint8_t *bytes, size_t len, size_t *offset)
@@ -12,7 +14,7 @@ struct nal_view nal_next(const uint8_t *bytes, size_t len, size_t *offset)
 
     if (len - *offset < LENGTH_BYTES)
         return nal;
-    nal.len = (size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3];
+    nal.len = bytes_u32(at);
     if (nal.len > len - *offset - LENGTH_BYTES)
         return (struct nal_view){0};
     nal.bytes = at + LENGTH_BYTES;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/log.h"
 #include "egress/rtsp/session.h"
 #include "egress/rtsp/udp.h"
@@ -69,8 +70,7 @@ static int send_packet(struct session *session, struct packet *packet)
     if (is_first && packet->span_count) {
         const uint8_t *head = packet->buf->bytes + packet->span[0].offset;
 
-        track->ssrc =
-            (uint32_t)head[8] << 24 | (uint32_t)head[9] << 16 | (uint32_t)head[10] << 8 | head[11];
+        track->ssrc = bytes_u32(head + 8);
         track->has_report = true;
         report_send(session, packet->track);
     }

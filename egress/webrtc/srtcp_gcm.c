@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
+
 enum {
     HEADER_BYTES = 8, /* authenticated, not encrypted: the first packet's head and SSRC */
     TRAILER_BYTES = GCM_TAG_BYTES + SRTCP_INDEX_BYTES,
@@ -53,24 +55,13 @@ void srtcp_gcm_close(struct srtcp_gcm *gcm)
     free(gcm);
 }
 
-static uint32_t read_u32(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
-static void write_u32(uint8_t *at, uint32_t value)
-{
-    for (unsigned i = 0; i < 4; i++)
-        at[i] = (uint8_t)(value >> (24 - 8 * i));
-}
-
 /* RFC 7714 section 9.1. */
 static void make_iv(const struct gcm_key *key, const uint8_t *packet, uint32_t index,
                     uint8_t iv[GCM_SALT_BYTES])
 {
     memset(iv, 0, GCM_SALT_BYTES);
     memcpy(iv + 2, packet + 4, 4);
-    write_u32(iv + 8, index);
+    bytes_put_u32(iv + 8, index);
     gcm_key_salt(key, iv);
 }
 
@@ -85,7 +76,7 @@ ssize_t srtcp_gcm_protect(struct srtcp_gcm *gcm, uint8_t *packet, size_t len)
     if (gcm->last_index == IS_ENCRYPTED - 1)
         return -ERR_TOO_MANY;
     make_iv(&gcm->sent, packet, ++gcm->last_index, iv);
-    write_u32(trailer, gcm->last_index | IS_ENCRYPTED);
+    bytes_put_u32(trailer, gcm->last_index | IS_ENCRYPTED);
     if (EVP_EncryptInit_ex(cipher, NULL, NULL, NULL, iv) != 1 ||
         EVP_EncryptUpdate(cipher, NULL, &done, packet, HEADER_BYTES) != 1 ||
         EVP_EncryptUpdate(cipher, NULL, &done, trailer, SRTCP_INDEX_BYTES) != 1 ||
@@ -159,8 +150,8 @@ ssize_t srtcp_gcm_unprotect(struct srtcp_gcm *gcm, uint8_t *packet, size_t len)
 
     if (len < HEADER_BYTES + TRAILER_BYTES)
         return -ERR_DENIED;
-    ssrc = read_u32(packet + 4);
-    index = read_u32(packet + len - SRTCP_INDEX_BYTES);
+    ssrc = bytes_u32(packet + 4);
+    index = bytes_u32(packet + len - SRTCP_INDEX_BYTES);
     if (!(index & IS_ENCRYPTED))
         return -ERR_DENIED;
     index &= ~IS_ENCRYPTED;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
+
 enum { HEADER_BYTES = 12, EXTENSION_HEAD = 4 };
 
 /* What a packet's index is guessed by (RFC 3711 section 3.3.1). */
@@ -42,11 +44,6 @@ void srtp_gcm_close(struct srtp_gcm *gcm)
     free(gcm);
 }
 
-static uint32_t read_u32(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
 static struct source *find_source(struct srtp_gcm *gcm, uint32_t ssrc, uint16_t seq)
 {
     for (unsigned i = 0; i < gcm->source_count; i++)
@@ -77,8 +74,7 @@ static void make_iv(const struct srtp_gcm *gcm, const uint8_t *packet, uint32_t 
 {
     memset(iv, 0, 2);
     memcpy(iv + 2, packet + 8, 4);
-    for (unsigned i = 0; i < 4; i++)
-        iv[6 + i] = (uint8_t)(rollovers >> (24 - 8 * i));
+    bytes_put_u32(iv + 6, rollovers);
     memcpy(iv + 10, packet + 2, 2);
     gcm_key_salt(&gcm->key, iv);
 }
@@ -93,7 +89,7 @@ static size_t header_len(const uint8_t *packet, size_t len)
     if (packet[0] & 0x10) {
         if (len < HEADER_BYTES + EXTENSION_HEAD)
             return 0;
-        header += EXTENSION_HEAD + 4 * ((size_t)packet[14] << 8 | packet[15]);
+        header += EXTENSION_HEAD + 4 * (size_t)bytes_u16(packet + 14);
     }
     return header <= len ? header : 0;
 }
@@ -102,8 +98,8 @@ ssize_t srtp_gcm_protect(struct srtp_gcm *gcm, uint8_t *packet, size_t len, cons
                          size_t rest_len)
 {
     size_t header = header_len(packet, len);
-    uint16_t seq = (uint16_t)(header ? packet[2] << 8 | packet[3] : 0);
-    struct source *source = header ? find_source(gcm, read_u32(packet + 8), seq) : NULL;
+    uint16_t seq = (uint16_t)(header ? bytes_u16(packet + 2) : 0);
+    struct source *source = header ? find_source(gcm, bytes_u32(packet + 8), seq) : NULL;
     uint8_t iv[GCM_SALT_BYTES], *text = packet + header, *tag = packet + len + rest_len;
     EVP_CIPHER_CTX *cipher = gcm->key.cipher;
     int done;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/reader.h"
 
 enum { RTCP_SR = 200, RTCP_RR = 201, RTCP_SDES = 202, RTCP_BYE = 203 };
@@ -40,25 +41,13 @@ int rtp_parse(struct rtp_packet *out, const uint8_t *bytes, size_t len)
     return 0;
 }
 
-static void put_u16(uint8_t *at, uint32_t value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-}
-
-static void put_u32(uint8_t *at, uint32_t value)
-{
-    put_u16(at, value >> 16);
-    put_u16(at + 2, value);
-}
-
 void rtp_write_header(const struct rtp_packet *packet, uint8_t out[RTP_HEADER_BYTES])
 {
     out[0] = 2 << 6;
     out[1] = (uint8_t)((packet->marker ? 0x80 : 0) | (packet->payload_type & 0x7f));
-    put_u16(out + 2, packet->seq);
-    put_u32(out + 4, packet->timestamp);
-    put_u32(out + 8, packet->ssrc);
+    bytes_put_u16(out + 2, packet->seq);
+    bytes_put_u32(out + 4, packet->timestamp);
+    bytes_put_u32(out + 8, packet->ssrc);
 }
 
 static void parse_sender(struct rtcp_report *out, struct reader *body)
