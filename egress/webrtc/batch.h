@@ -8,10 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "egress/webrtc/framing.h"
+
 enum {
-    BATCH_PACKETS = 48,      /* UDP_SEGMENT takes 64, and 64 KiB in all */
-    BATCH_PACKET_MAX = 1500, /* room for one, with what SRTP adds */
-    BATCH_FRAMING = 2
+    BATCH_PACKETS = 48,     /* UDP_SEGMENT takes 64, and 64 KiB in all */
+    BATCH_PACKET_MAX = 1500 /* room for one, with what SRTP adds */
 };
 
 struct batch {
@@ -21,7 +22,7 @@ struct batch {
         uint32_t offset;
         uint16_t len;
     } packet[BATCH_PACKETS];
-    uint8_t bytes[BATCH_PACKETS * (BATCH_PACKET_MAX + BATCH_FRAMING)];
+    uint8_t bytes[BATCH_PACKETS * (BATCH_PACKET_MAX + FRAMING_BYTES)];
 };
 
 static inline void batch_reset(struct batch *batch)
@@ -33,7 +34,7 @@ static inline void batch_reset(struct batch *batch)
 /* Where the next packet is written (BATCH_PACKET_MAX bytes of room); NULL when full. */
 static inline uint8_t *batch_room(struct batch *batch)
 {
-    return batch->count < BATCH_PACKETS ? batch->bytes + batch->used + BATCH_FRAMING : NULL;
+    return batch->count < BATCH_PACKETS ? batch->bytes + batch->used + FRAMING_BYTES : NULL;
 }
 
 /* The packet written there is len bytes long. */
@@ -41,8 +42,8 @@ static inline void batch_add(struct batch *batch, size_t len)
 {
     batch->bytes[batch->used] = (uint8_t)(len >> 8);
     batch->bytes[batch->used + 1] = (uint8_t)len;
-    batch->packet[batch->count].offset = (uint32_t)(batch->used + BATCH_FRAMING);
+    batch->packet[batch->count].offset = (uint32_t)(batch->used + FRAMING_BYTES);
     batch->packet[batch->count].len = (uint16_t)len;
     batch->count++;
-    batch->used += BATCH_FRAMING + len;
+    batch->used += FRAMING_BYTES + len;
 }

@@ -6,16 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "egress/webrtc/framing.h"
 #include "egress/webrtc/peer.h"
 #include "egress/webrtc/tcp.h"
 #include "net/conn.h"
 
-enum {
-    PACKET_MAX = 2048,
-    STRANGERS_MAX = 1000,
-    STRANGER_US = 10 * 1000000,
-    BACKLOG_BYTES = 2 * 1024 * 1024
-};
+enum { STRANGERS_MAX = 1000, STRANGER_US = 10 * 1000000, BACKLOG_BYTES = 2 * 1024 * 1024 };
 
 struct tcp_link {
     struct conn *conn; /* owned */
@@ -36,7 +32,7 @@ struct handover {
 };
 
 static const struct conn_limits tcp_limits = {
-    .input_bytes = 2 * (PACKET_MAX + BATCH_FRAMING),
+    .input_bytes = 2 * (FRAMING_PACKET_MAX + FRAMING_BYTES),
     .backlog_bytes = BACKLOG_BYTES,
     .low_water_bytes = 64 * 1024,
     .handshake_us = 10 * 1000000,
@@ -76,11 +72,11 @@ void tcp_close(struct tcp_link *link)
 static void run_handover(struct loop_task *task);
 
 /* Whose viewer is it? Sends the connection there if that is another loop. */
-static bool hand_over(struct tcp_link *link, const uint8_t *frame, size_t frame_len,
-                      const uint8_t *bytes, size_t len)
+static bool hand_over(struct tcp_link *link, const struct framed *packet, const uint8_t *bytes,
+                      size_t len)
 {
     char ufrag[ICE_UFRAG_TEXT];
-    int index = ice_find_ufrag(frame, frame_len, ufrag) ? ice_loop_of(ufrag) : -1;
+    int index = ice_find_ufrag(packet->bytes, packet->len, ufrag) ? ice_loop_of(ufrag) : -1;
     struct egress_instance *to = index >= 0 ? webrtc_instance_at((unsigned)index) : NULL;
     struct handover *handover;
 
@@ -102,13 +98,13 @@ static bool hand_over(struct tcp_link *link, const uint8_t *frame, size_t frame_
     return true;
 }
 
-static void take_frame(struct tcp_link *link, const uint8_t *bytes, size_t len)
+static void take_packet(struct tcp_link *link, const struct framed *packet)
 {
     struct ice_route from = {.remote = *conn_peer(link->conn), .tcp = link};
-    uint8_t copy[PACKET_MAX];
+    uint8_t copy[FRAMING_PACKET_MAX];
 
-    memcpy(copy, bytes, len);
-    peer_take_packet(link->instance, &from, copy, len);
+    memcpy(copy, packet->bytes, packet->len);
+    peer_take_packet(link->instance, &from, copy, packet->len);
 }
 
 static ssize_t on_input(void *owner, struct conn *conn, const uint8_t *bytes, size_t len)
@@ -117,18 +113,18 @@ static ssize_t on_input(void *owner, struct conn *conn, const uint8_t *bytes, si
     size_t used = 0;
 
     (void)conn;
-    while (len - used >= BATCH_FRAMING && !link->is_closed) {
-        size_t frame_len = (size_t)bytes[used] << 8 | bytes[used + 1];
-        const uint8_t *frame = bytes + used + BATCH_FRAMING;
+    while (!link->is_closed) {
+        struct framed packet;
+        ssize_t taken = framing_next(&packet, bytes + used, len - used);
 
-        if (frame_len > PACKET_MAX)
-            return -ERR_TOO_LONG;
-        if (len - used - BATCH_FRAMING < frame_len)
+        if (taken < 0)
+            return taken;
+        if (taken == 0)
             break;
-        if (!link->peer && hand_over(link, frame, frame_len, bytes + used, len - used))
+        if (!link->peer && hand_over(link, &packet, bytes + used, len - used))
             return (ssize_t)len;
-        take_frame(link, frame, frame_len);
-        used += BATCH_FRAMING + frame_len;
+        take_packet(link, &packet);
+        used += (size_t)taken;
         if (!link->peer && !link->is_closed)
             return -ERR_DENIED; /* a stranger's first packet must prove who it is */
     }
@@ -224,7 +220,7 @@ void tcp_set_peer(struct tcp_link *link, struct peer *peer)
 
 void tcp_send(struct tcp_link *link, const void *bytes, size_t len)
 {
-    uint8_t head[BATCH_FRAMING] = {(uint8_t)(len >> 8), (uint8_t)len};
+    uint8_t head[FRAMING_BYTES] = {(uint8_t)(len >> 8), (uint8_t)len};
     int err;
 
     if (link->is_closed)
