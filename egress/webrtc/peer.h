@@ -134,6 +134,8 @@ int send_start(struct peer *peer) MUST_CHECK;
 void send_stop(struct peer *peer);
 void send_resume(struct peer *peer);
 void send_again_from_key(struct peer *peer);
+/* allowance_bytes as of now. */
+void send_refill(struct peer *peer);
 
 /* egress/webrtc/resend.c: one packet that was lost on the way. */
 void send_again(struct peer *peer, uint32_t ssrc, uint16_t seq);

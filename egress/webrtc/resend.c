@@ -31,6 +31,7 @@ static bool may_send_again(struct peer *peer)
         peer->resend_us = now_us;
         peer->resend_allowance = RESENDS_PER_TICK;
     }
+    send_refill(peer); /* a picture may be long in coming */
     if (!peer->resend_allowance || peer->allowance_bytes < 0)
         return false;
     peer->resend_allowance--;

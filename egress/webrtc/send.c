@@ -139,7 +139,7 @@ static int64_t pace_bps(const struct peer *peer)
     return bps > LEAST_BPS ? bps : LEAST_BPS;
 }
 
-static void refill(struct peer *peer)
+void send_refill(struct peer *peer)
 {
     int64_t now_us = loop_now_us(peer->instance->env->loop);
     int64_t gone_us = now_us - peer->allowance_us;
@@ -246,7 +246,7 @@ static void drain(struct peer *peer)
 {
     struct packet *packet;
 
-    refill(peer);
+    send_refill(peer);
     skip_if_late(peer);
     take_opus(peer);
     for (;;) {
