@@ -2,6 +2,7 @@
  * whatever else a test wants to say. Shared by the unit test and the fuzz target. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -112,6 +113,7 @@ static inline void peer_take_data(struct sctp_peer *peer, const uint8_t *chunk, 
     peer->stream = (uint16_t)peer_get(chunk + 8, 2);
     peer->ppid = peer_get(chunk + 12, 4);
     peer->len = (uint16_t)(len - 16);
+    peer->len = peer->len < PEER_PACKET_MAX ? peer->len : PEER_PACKET_MAX;
     memcpy(peer->message, chunk + 16, peer->len);
     peer_put(sack + 4, peer->acked, 4);
     peer_put(sack + 8, 1 << 16, 4);
@@ -130,11 +132,20 @@ static inline void peer_take_reset(struct sctp_peer *peer, const uint8_t *chunk,
     peer_send(peer, done, sizeof(done));
 }
 
+/* usrsctp (0.9.5) does not pad an ERROR that repeats an odd chunk of ours: what it puts behind that
+ * is no chunk. */
+static inline bool peer_is_whole(uint8_t kind, uint16_t len)
+{
+    return kind == PEER_DATA ? len > 16 : kind != PEER_INIT || len >= 20;
+}
+
 static inline void peer_take_chunk(struct sctp_peer *peer, const uint8_t *chunk, uint16_t len)
 {
     static const uint8_t cookie_ack[] = {PEER_COOKIE_ACK, 0, 0, 4};
 
     peer->chunks[chunk[0]]++;
+    if (!peer_is_whole(chunk[0], len))
+        return;
     if (chunk[0] == PEER_DATA)
         peer_take_data(peer, chunk, len);
     else if (chunk[0] == PEER_RECONFIG && len > 20 && peer_get(chunk + 4, 2) == 13)
