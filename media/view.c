@@ -73,11 +73,11 @@ void hub_remove(struct hub *hub, const char *slug)
         return;
     map_remove(&hub->views, &view->node);
     view->is_removed = true;
+    view->gone.run = view_free;
+    view->user_count++; /* ours: viewers may let go of it as they are told */
     for (unsigned i = 0; i < PACKET_KINDS; i++)
         view_feed_close(&view->feeds[i]);
-    view->gone.run = view_free;
-    if (!view->user_count)
-        loop_defer(hub->loop, &view->gone);
+    view_release(view);
 }
 
 struct view *hub_find(struct hub *hub, const char *slug)

@@ -322,6 +322,42 @@ static void a_removed_view_ends_its_viewers(void **state)
     stream_close(stream);
 }
 
+/* A viewer that gives all of its own back at the end, and goes after the turn. */
+struct leaver {
+    struct cursor cursor;
+    struct view *view;
+    struct loop_task gone;
+    unsigned gone_count;
+};
+
+static void leaver_free(struct loop_task *task)
+{
+    list_entry(task, struct leaver, gone)->gone_count++;
+}
+
+static void on_end_leave(struct cursor *cursor)
+{
+    struct leaver *leaver = list_entry(cursor, struct leaver, cursor);
+
+    view_feed_leave(leaver->view, PACKET_RTP);
+    view_release(leaver->view);
+    leaver->gone.run = leaver_free;
+    loop_defer(hub_loop(leaver->view->hub), &leaver->gone);
+}
+
+static void the_last_viewer_of_a_removed_view_may_let_go_of_it_at_its_end(void **state)
+{
+    struct place *place = *state;
+    struct leaver leaver = {.cursor = {.on_ready = on_ready, .on_end = on_end_leave}};
+
+    leaver.view = hub_find(place->hubs[0], "door");
+    view_hold(leaver.view);
+    cursor_attach(&leaver.cursor, view_feed_use(leaver.view, PACKET_RTP));
+    hub_remove(place->hubs[0], "door");
+    settle(place);
+    assert_int_equal(leaver.gone_count, 1);
+}
+
 static void frames_of_tracks_that_do_not_exist_are_dropped(void **state)
 {
     struct stream *stream = stream_make(*state, 0);
@@ -348,6 +384,7 @@ int main(void)
         TEST(the_newer_of_two_streams_wins_whatever_the_older_says_later),
         TEST(viewers_of_tracks_that_were_refused_get_the_next_ones),
         TEST(a_removed_view_ends_its_viewers),
+        TEST(the_last_viewer_of_a_removed_view_may_let_go_of_it_at_its_end),
         TEST(frames_of_tracks_that_do_not_exist_are_dropped),
     };
 
