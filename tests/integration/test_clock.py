@@ -13,7 +13,7 @@ import rig as rigs
 LIBRARY = next(iter(glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")), None)
 pytestmark = [
     pytest.mark.skipif(not LIBRARY, reason="libfaketime is not installed"),
-    pytest.mark.skipif(os.path.basename(os.environ.get("CULVERT_BUILD", "release")) in ("asan", "tsan"),
+    pytest.mark.skipif(rigs.IS_SANITIZED,
                        reason="a sanitizer must be the first library of a process"),
 ]
 HOUR, YEAR = 3600, 365 * 86400

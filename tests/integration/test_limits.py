@@ -100,7 +100,7 @@ def test_silent_connections_are_closed_in_5_seconds_and_cost_little(relay, token
     silent = crowd([port], 1500)
     grown = rss_kb(relay.server.pid) - before
     assert len(silent) == 1500
-    assert grown <= 1500 * 4 + 2048, f"{grown} kB for 1500 silent connections"
+    assert rigs.IS_SANITIZED or grown <= 1500 * 4 + 2048, f"{grown} kB for 1500 silent connections"
     time.sleep(6.5)
     assert sum(is_closed(sock) for sock in silent) == 1500
     for sock in silent:
@@ -145,7 +145,7 @@ def test_viewers_who_take_nothing_are_cut_and_others_lose_nothing(relay, token, 
     stuck = [play_and_stop_reading(url) for _ in range(5)]
     played = players.ffmpeg(url, 14, patience=25)
     assert played.video >= 330
-    assert rss_kb(relay.server.pid) - before <= 5 * 2048 + 8192
+    assert rigs.IS_SANITIZED or rss_kb(relay.server.pid) - before <= 5 * 2048 + 8192
     rigs.wait_until(lambda: relay.server.log().count("too-slow") >= 5, 10, "cut for being slow")
     for sock in stuck:
         sock.close()

@@ -41,4 +41,4 @@ def test_visits_leave_neither_descriptors_nor_memory(relay, token):
     relay.remove_camera("visited")
     child.stop()
     relay.cameras.remove(child)
-    assert grown <= GROWTH_KB, f"{before[1]} kB grew by {grown}"
+    assert rigs.IS_SANITIZED or grown <= GROWTH_KB, f"{before[1]} kB grew by {grown}"

@@ -189,6 +189,18 @@ void conn_set_deadline(struct conn *conn, int64_t delay_us)
     conn->deadline_us = delay_us;
 }
 
+/* There is none. */
+int conn_fd(const struct conn *conn)
+{
+    (void)conn;
+    return -1;
+}
+
+void conn_set_low_latency(struct conn *conn, size_t unsent_bytes)
+{
+    (void)conn, (void)unsent_bytes;
+}
+
 void conn_close(struct conn *conn)
 {
     conn->is_closed = true;
