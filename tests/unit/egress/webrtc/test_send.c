@@ -185,7 +185,7 @@ static void a_large_picture_goes_in_portions(void **state)
     rig_start();
     assert_int_equal(rig.sent_count, BURST_BYTES / SPAN_BYTES);
     assert_true(loop_timer_is_active(&rig.peer.pace));
-    rig_wait(5 * MS);
+    rig_wait(6 * MS);
     assert_true(rig.sent_count > BURST_BYTES / SPAN_BYTES);
     assert_true(rig.sent_count < 500);
     wait_for_all(500);
