@@ -65,6 +65,7 @@ class Whep implements Transport {
     this.isOpen = true;
     this.video.srcObject = this.stream;
     this.peer.onconnectionstatechange = () => this.follow();
+    this.followGoodbye();
     this.watch = window.setInterval(() => void this.measure(), 1000);
   }
 
@@ -113,6 +114,16 @@ class Whep implements Transport {
     clearTimeout(this.lostTimer);
     if (state === "failed" || state === "closed") this.end();
     else if (state === "disconnected") this.lostTimer = window.setTimeout(() => this.end(), LOST_MS);
+  }
+
+  // The server says goodbye, as when the token was revoked: the connection's state tells it only after
+  // the checks have failed for a while.
+  private followGoodbye(): void {
+    const transport = this.peer.getReceivers()[0]?.transport;
+    if (!transport) return;
+    transport.onstatechange = () => {
+      if (transport.state === "closed" || transport.state === "failed") this.end();
+    };
   }
 
   private end(problem = new Problem("The connection was lost", "", "later")): void {
