@@ -1,8 +1,5 @@
 // Before a page's own scripts: a WHEP server inside the page, so that the player's half of WebRTC is
 // tested against a browser's. window.fakeWhep tells what it was asked and holds its peer.
-//
-// DEAD in place of the word below makes an answer that nothing is behind.
-const isDead = "MODE" === "DEAD";
 const fake = (window.fakeWhep = { posts: [], deletes: [], channel: null, peer: null });
 const realFetch = window.fetch;
 
@@ -39,10 +36,7 @@ async function answer(offer) {
     peer.onicegatheringstatechange = () => peer.iceGatheringState === "complete" && done();
     setTimeout(done, 1000);
   });
-  if (!isDead) return peer.localDescription.sdp;
-  const sdp = peer.localDescription.sdp.replace(/^a=candidate.*\r\n/gm, "");
-  peer.close();
-  return sdp;
+  return peer.localDescription.sdp;
 }
 
 window.fetch = async (url, options = {}) => {
