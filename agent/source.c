@@ -155,6 +155,15 @@ static bool are_tracks_ready(const struct source *source)
     return has_any;
 }
 
+static const char *live_text(const struct source *source)
+{
+    for (unsigned i = 0; i < source->track_count; i++)
+        if (source->is_known[i] && source->tracks[i].has_b_frames)
+            return "Pictures are flowing, but with B-frames, which browsers don't play over "
+                   "WebRTC: set the camera's profile to Baseline, or its B-frames to 0.";
+    return "Pictures are flowing.";
+}
+
 /* Tracks are given out with their places kept: one that is not known yet has no codec. */
 static bool publish_tracks(struct source *source)
 {
@@ -179,6 +188,8 @@ static bool publish_tracks(struct source *source)
     source->published = tracks;
     source->has_changed = false;
     source->handler->on_tracks(source->owner, tracks);
+    if (source->state == SOURCE_LIVE)
+        set_state(source, SOURCE_LIVE, live_text(source));
     return true;
 }
 
@@ -224,7 +235,7 @@ static void say_live(struct source *source)
     if (source->state == SOURCE_LIVE)
         return;
     source->live_since_us = loop_now_us(source->loop);
-    set_state(source, SOURCE_LIVE, "Pictures are flowing.");
+    set_state(source, SOURCE_LIVE, live_text(source));
 }
 
 static void on_unit(void *owner, unsigned index, const struct access_unit *unit)

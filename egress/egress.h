@@ -43,7 +43,10 @@ struct admission {
     const char *token;  /* "" without one */
     const char *origin; /* of a web page, or NULL */
     struct addr peer;
-    bool may_wait; /* hold up to 10 s while the camera starts; else answer at once by tracks */
+    /* A camera that is known to work may still be starting when the verdict comes: what it sends
+     * is in the view's tracks. If it isn't there within 10 s, the viewer is revoked. Without this
+     * the verdict waits for the camera as long. */
+    bool may_be_early;
 
     /* Called once after admit, maybe before it returns; not after leave. On anything but
      * VERDICT_ALLOW the admission is over and rule says why in one fixed word. */

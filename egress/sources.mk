@@ -13,5 +13,5 @@ SRC_egress += egress/webrtc/sdp_attribute.c egress/webrtc/sdp_choose.c
 SRC_egress += egress/webrtc/sdp_fragment.c egress/webrtc/sdp_offer.c egress/webrtc/sdp_section.c
 SRC_egress += egress/webrtc/sdp_text.c egress/webrtc/send.c egress/webrtc/server.c
 SRC_egress += egress/webrtc/snapshot.c egress/webrtc/srtcp_gcm.c egress/webrtc/srtp.c
-SRC_egress += egress/webrtc/srtp_gcm.c egress/webrtc/stun.c egress/webrtc/tcp.c
+SRC_egress += egress/webrtc/srtp_gcm.c egress/webrtc/stun.c egress/webrtc/stun_link.c egress/webrtc/tcp.c
 SRC_egress += egress/webrtc/whep.c

@@ -74,8 +74,6 @@ static void allow(struct grant *grant)
 {
     struct admission *admission = grant->admission;
 
-    loop_timer_stop(&grant->wait);
-    view_watch_stop(&grant->watch);
     grant->is_watching = true;
     grant->since_us = loop_now_us(grant->worker->loop);
     atomic_fetch_add(&grant->worker->server->viewers[grant->egress_index], 1);
@@ -97,14 +95,43 @@ static void refuse_away(struct grant *grant)
            entry && *entry->text ? entry->text : "The camera did not start in time.");
 }
 
+static void grant_end(struct grant *grant, const char *reason)
+{
+    struct admission *admission = grant->admission;
+
+    if (!grant->is_watching) {
+        refuse(admission, VERDICT_BAD_CREDENTIAL, "revoked", reason);
+        return;
+    }
+    LOG(LOG_INFO, "viewer", admission->viewer_id, "ended", KV_S("reason", reason));
+    admission->on_revoked(admission, reason);
+    if (admission->grant == grant)
+        grant->is_told = true; /* the egress may leave now or later */
+}
+
+/* The camera doesn't come: also for who was let in early. */
+static void end_wait(struct grant *grant)
+{
+    loop_timer_stop(&grant->wait);
+    if (grant->is_watching)
+        grant_end(grant, "The camera did not start in time.");
+    else
+        refuse_away(grant);
+}
+
 static void on_wait_over(struct loop_timer *timer)
 {
-    refuse_away(list_entry(timer, struct grant, wait));
+    end_wait(list_entry(timer, struct grant, wait));
 }
 
 static void on_camera_live(struct view_watch *watch)
 {
-    allow(list_entry(watch, struct grant, watch));
+    struct grant *grant = list_entry(watch, struct grant, watch);
+
+    loop_timer_stop(&grant->wait);
+    view_watch_stop(&grant->watch);
+    if (!grant->is_watching)
+        allow(grant);
 }
 
 /* No use in waiting: what is wrong does not mend itself within seconds. */
@@ -122,18 +149,21 @@ static bool is_hopeless(const struct worker *worker, const struct directory_entr
 static void wait_for_camera(struct grant *grant)
 {
     struct worker *worker = grant->worker;
+    const struct directory_entry *entry = directory_find(worker, grant->view->slug);
 
-    if (grant->view->is_live || (!grant->admission->may_wait && grant->view->tracks)) {
+    if (grant->view->is_live) {
         allow(grant);
         return;
     }
-    if (is_hopeless(worker, directory_find(worker, grant->view->slug))) {
+    if (is_hopeless(worker, entry)) {
         refuse_away(grant);
         return;
     }
     grant->watch.on_live = on_camera_live;
     view_watch_start(grant->view, &grant->watch);
     loop_timer_start(&grant->wait, WAIT_US);
+    if (grant->admission->may_be_early && grant->view->tracks && entry && entry->was_live)
+        allow(grant);
 }
 
 static void on_counted(struct grant *grant, bool is_allowed)
@@ -318,20 +348,6 @@ static struct grant *grant_first(struct worker *worker, bool (*fits)(struct gran
     return NULL;
 }
 
-static void grant_end(struct grant *grant, const char *reason)
-{
-    struct admission *admission = grant->admission;
-
-    if (!grant->is_watching) {
-        refuse(admission, VERDICT_BAD_CREDENTIAL, "revoked", reason);
-        return;
-    }
-    LOG(LOG_INFO, "viewer", admission->viewer_id, "ended", KV_S("reason", reason));
-    admission->on_revoked(admission, reason);
-    if (admission->grant == grant)
-        grant->is_told = true; /* the egress may leave now or later */
-}
-
 struct revocation {
     const char *token_id, *slug;
 };
@@ -354,7 +370,7 @@ void admit_revoke(struct worker *worker, const char *token_id, const char *slug,
 
 static bool fits_waiting(struct grant *grant, const void *slug)
 {
-    return !grant->is_watching && !grant->is_counting && is_of(grant, NULL, slug) && grant->view;
+    return loop_timer_is_active(&grant->wait) && is_of(grant, NULL, slug);
 }
 
 void admit_camera_failed(struct worker *worker, const char *slug)
@@ -364,7 +380,7 @@ void admit_camera_failed(struct worker *worker, const char *slug)
     if (!is_hopeless(worker, directory_find(worker, slug)))
         return;
     while ((grant = grant_first(worker, fits_waiting, slug)))
-        refuse_away(grant);
+        end_wait(grant);
 }
 
 static bool fits_expired(struct grant *grant, const void *now_s)

@@ -13,6 +13,12 @@ struct directory_entry *directory_find(const struct worker *worker, const char *
     return node ? map_entry(node, struct directory_entry, node) : NULL;
 }
 
+static bool is_trouble(enum camera_state state)
+{
+    return state == CAMERA_UNREACHABLE || state == CAMERA_UNAUTHORISED ||
+           state == CAMERA_UNSUPPORTED || state == CAMERA_STALLED || state == CAMERA_AGENT_AWAY;
+}
+
 struct directory_entry *directory_put(struct worker *worker, const char *slug,
                                       enum camera_state state, const char *text)
 {
@@ -27,6 +33,10 @@ struct directory_entry *directory_put(struct worker *worker, const char *slug,
         map_insert(&worker->directory, &entry->node, entry->slug);
     }
     entry->state = state;
+    if (state == CAMERA_LIVE)
+        entry->was_live = true;
+    else if (is_trouble(state))
+        entry->was_live = false;
     memcpy(entry->text, text, len);
     entry->text[len] = '\0';
     return entry;

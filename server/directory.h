@@ -14,6 +14,7 @@ struct directory_entry {
     char slug[SLUG_MAX];
     enum camera_state state;
     char text[192];
+    bool was_live; /* nothing has gone wrong with it since */
 };
 
 /* Made if there is none; NULL without memory. */

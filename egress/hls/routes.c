@@ -165,7 +165,6 @@ static void get_multivariant(void *owner, struct http_request *request, enum pac
                                                      .token = token,
                                                      .origin = page_origin(request),
                                                      .peer = *http_peer(request),
-                                                     .may_wait = true,
                                                      .on_verdict = on_verdict,
                                                      .on_revoked = on_revoked};
     arrival->session->arrival = arrival;

@@ -340,7 +340,6 @@ static void ask(struct session *session, struct rtsp_message *request)
                                             .slug = session->slug,
                                             .token = token,
                                             .peer = *conn_peer(session->conn),
-                                            .may_wait = true,
                                             .on_verdict = on_verdict,
                                             .on_revoked = on_revoked};
     session->pending = request;

@@ -5,6 +5,7 @@
 #include "egress/egress.h"
 #include "egress/webrtc/batch.h"
 #include "egress/webrtc/sdp.h"
+#include "egress/webrtc/stun_link.h"
 #include "net/listener.h"
 
 struct datagrams;
@@ -22,6 +23,7 @@ struct egress_instance {
     struct listener_list listeners;
     struct answer_candidate candidates[ANSWER_CANDIDATES_MAX];
     unsigned candidate_count;
+    char stun_link[STUN_LINK_TEXT];       /* of WHEP answers; "" for none */
     struct map by_id, by_ufrag, by_route; /* peers, and the addresses proved to be theirs */
     struct painter *painter;              /* borrowed: the process's */
     struct map shots;                     /* of snapshot.c, by slug */

@@ -223,6 +223,8 @@ static void write_media_line(struct writer *writer, const struct offer_media *me
         writer_printf(writer, "a=mid:%s\r\n", media->mid);
 }
 
+/* A refused section has the transport's lines, too: GStreamer's webrtcbin takes no answer without a
+ * fingerprint in each. */
 void answer_write(struct writer *writer, const struct answer_terms *terms)
 {
     bool has_candidates = false;
@@ -233,11 +235,11 @@ void answer_write(struct writer *writer, const struct answer_terms *terms)
         const struct choice *choice = &terms->choices[i];
 
         write_media_line(writer, media, choice);
+        write_transport(writer, terms);
         if (!is_chosen(choice)) {
             writer_text(writer, "a=inactive\r\n");
             continue;
         }
-        write_transport(writer, terms);
         if (choice->is_data)
             write_data(writer, media);
         else

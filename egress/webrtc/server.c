@@ -27,6 +27,8 @@ static const struct option webrtc_options[] = {
     {"public-address", OPTION_LIST, "", 0, 0, NULL, false,
      "address under which WebRTC viewers reach this server; may be given again (default: "
      "public-host's, else this machine's own)"},
+    {"webrtc-stun", OPTION_LIST, "", 0, 0, NULL, false,
+     "STUN server that WHEP answers name, as stun:HOST:PORT; may be given again (none is needed)"},
     {.name = NULL},
 };
 
@@ -317,6 +319,17 @@ static void webrtc_stop(struct egress_instance *instance)
     free(instance);
 }
 
+static int name_stun_servers(struct egress_instance *instance)
+{
+    const char *wrong = "";
+    int err = stun_link_make(instance->env->options, "webrtc-stun", instance->stun_link, &wrong);
+
+    if (err < 0)
+        LOG(LOG_ERROR, "webrtc", NULL, "bad-option", KV_S("option", "webrtc-stun"),
+            KV_S("value", wrong), KV_S("text", err_text(err)));
+    return err;
+}
+
 static int open_instance(struct egress_instance *instance)
 {
     int64_t first = option_int(instance->env->options, "webrtc-port");
@@ -337,6 +350,8 @@ static int open_instance(struct egress_instance *instance)
         err = open_udp(instance, port);
     if (err == 0)
         err = listener_list_open(&instance->listeners, port, &tcp_listener);
+    if (err == 0)
+        err = name_stun_servers(instance);
     if (err == 0)
         err = whep_add(instance);
     if (err == 0)

@@ -322,7 +322,6 @@ static void get_snapshot(void *owner, struct http_request *request)
                                           .token = token,
                                           .origin = page_origin(request),
                                           .peer = *http_peer(request),
-                                          .may_wait = true,
                                           .on_verdict = on_verdict,
                                           .on_revoked = on_revoked};
     asker->instance->env->admit(asker->instance->env, &asker->admission);

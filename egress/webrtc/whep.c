@@ -102,6 +102,7 @@ static int write_answer(struct peer *peer, const struct choice *choices, struct 
 static void send_answer(struct peer *peer, struct buf *body)
 {
     char location[LOCATION_TEXT], etag[ICE_UFRAG_TEXT + 2];
+    const char *stun_link = peer->instance->stun_link;
     const struct http_header headers[] = {
         {"content-type", "application/sdp"},
         {"location", location},
@@ -109,6 +110,7 @@ static void send_answer(struct peer *peer, struct buf *body)
         {"accept-patch", "application/trickle-ice-sdpfrag"},
         {"access-control-expose-headers", "location, etag, link"},
         {"cache-control", "no-store"},
+        {*stun_link ? "link" : NULL, stun_link}, /* the last if there is none */
         {NULL, NULL},
     };
     struct http_request *request = peer->request;
@@ -219,7 +221,7 @@ static void ask(struct peer *peer, const char *token)
                                          .token = token,
                                          .origin = page_origin(request),
                                          .peer = *http_peer(request),
-                                         .may_wait = true,
+                                         .may_be_early = true,
                                          .on_verdict = on_verdict,
                                          .on_revoked = on_revoked};
     env->admit(env, &peer->admission);

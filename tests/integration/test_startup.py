@@ -35,7 +35,7 @@ def assert_says(result, *words):
     (["--no-such-option", "1"], "no-such-option"), (["--workers", "many"], "workers"),
     (["--workers", "65"], "workers"), (["--log-format", "xml"], "log-format"), (["stray"], "stray"),
     (["--config", "/no/such/file"], "/no/such/file"), (["--listen", "nowhere"], "nowhere"),
-    (["--tls-cert", "/no/such.pem"], "tls-cert")])
+    (["--tls-cert", "/no/such.pem"], "tls-cert"), (["--webrtc-stun", "turn:a"], "webrtc-stun")])
 def test_a_wrong_option_is_named(tmp_path, options, word):
     assert_says(serve(tmp_path, *options), word)
 

@@ -162,10 +162,12 @@ def test_who_may_not_watch_is_told_so(relay, token, whep):
 
 
 def test_b_frames_are_refused_with_what_to_change(relay, token, camera):
-    answer = Whep(relay, camera(b_frames=2), token).post()
+    slug = camera(b_frames=2)
+    answer = Whep(relay, slug, token).post()
     assert_refused(answer, 406, "b-frames")
     for word in ("B-frames to 0", "Baseline", "HLS"):
         assert word in answer.problem["detail"]
+    assert "B-frames to 0" in relay.show(slug)["state_text"]
 
 
 def test_a_camera_that_is_away_is_named_and_worth_another_try(relay, token):

@@ -158,7 +158,7 @@ static const struct egress *protocol(const char *name)
 }
 
 /* Asks with the token of that id; "" shows none. */
-static void ask(struct viewer *viewer, const char *token_id, bool may_wait)
+static void ask(struct viewer *viewer, const char *token_id, bool may_be_early)
 {
     char token[AUTH_TOKEN_TEXT] = "";
 
@@ -168,7 +168,7 @@ static void ask(struct viewer *viewer, const char *token_id, bool may_wait)
     viewer->admission = (struct admission){.egress = protocol("rtsp"),
                                            .slug = "front-door",
                                            .token = token,
-                                           .may_wait = may_wait,
+                                           .may_be_early = may_be_early,
                                            .on_verdict = on_verdict,
                                            .on_revoked = on_revoked};
     assert_int_equal(addr_parse(&viewer->admission.peer, "198.51.100.7:4000"), 0);
@@ -216,7 +216,7 @@ static void a_live_camera_is_shown_at_once(void **state)
     (void)state;
     put_token(&token);
     go_live();
-    ask(&viewer, id, true);
+    ask(&viewer, id, false);
     assert_int_equal(viewer.verdict_count, 1);
     assert_int_equal(viewer.verdict, VERDICT_ALLOW);
     assert_ptr_equal(viewer.admission.view, view());
@@ -235,7 +235,7 @@ static void a_request_waits_for_its_camera_and_has_it_pulled(void **state)
 
     (void)state;
     put_token(&token);
-    ask(&viewer, id, true);
+    ask(&viewer, id, false);
     pass(9 * SECOND_US);
     assert_int_equal(viewer.verdict_count, 0);
     assert_int_equal(view()->user_count, 1);
@@ -256,7 +256,7 @@ static void after_ten_seconds_it_is_told_what_the_matter_is(void **state)
     (void)state;
     put_token(&token);
     assert_non_null(directory_put(&scene.worker, "front-door", CAMERA_UNREACHABLE, "No route."));
-    ask(&viewer, id, true);
+    ask(&viewer, id, false);
     assert_int_equal(viewer.verdict_count, 0); /* it may come back within them */
     pass(11 * SECOND_US);
     assert_int_equal(viewer.verdict_count, 1);
@@ -276,7 +276,7 @@ static void what_does_not_mend_itself_is_not_waited_for(void **state)
     put_token(&token);
     for (unsigned i = 0; i < 3; i++) {
         assert_non_null(directory_put(&scene.worker, "front-door", states[i], "So it is."));
-        ask(&viewer, id, true);
+        ask(&viewer, id, false);
         assert_int_equal(viewer.verdict_count, 1);
         assert_int_equal(viewer.verdict, VERDICT_AWAY);
         assert_string_equal(viewer.rule, camera_state_name(states[i]));
@@ -292,7 +292,7 @@ static void after_a_start_agents_have_time_to_come_back(void **state)
     put_token(&token);
     scene.server.started_us = clock_mono_us();
     assert_non_null(directory_put(&scene.worker, "front-door", CAMERA_AGENT_AWAY, "Away."));
-    ask(&viewer, id, true);
+    ask(&viewer, id, false);
     assert_int_equal(viewer.verdict_count, 0);
     admit_camera_failed(&scene.worker, "front-door");
     assert_int_equal(viewer.verdict_count, 0);
@@ -308,8 +308,8 @@ static void those_who_wait_learn_that_it_will_not_come(void **state)
 
     (void)state;
     put_token(&token);
-    ask(&first, id, true);
-    ask(&second, id, true);
+    ask(&first, id, false);
+    ask(&second, id, false);
     admit_camera_failed(&scene.worker, "front-door");
     assert_int_equal(first.verdict_count + second.verdict_count, 0);
     assert_non_null(directory_put(&scene.worker, "front-door", CAMERA_UNAUTHORISED, "Refused."));
@@ -319,19 +319,72 @@ static void those_who_wait_learn_that_it_will_not_come(void **state)
     assert_string_equal(second.rule, "unauthorised");
 }
 
-static void who_may_not_wait_is_answered_by_the_tracks_that_are_known(void **state)
+/* It was live, and went to sleep. */
+static void was_live(void)
+{
+    go_live();
+    assert_non_null(directory_put(&scene.worker, "front-door", CAMERA_LIVE, ""));
+    stream_close(scene.stream);
+    scene.stream = NULL;
+    assert_non_null(directory_put(&scene.worker, "front-door", CAMERA_IDLE, ""));
+    assert_false(view()->is_live);
+}
+
+static void an_early_viewer_is_let_in_by_what_a_working_camera_sent_before(void **state)
+{
+    struct store_token token = token_of(id);
+    struct viewer early, patient;
+
+    (void)state;
+    put_token(&token);
+    was_live();
+    ask(&early, id, true);
+    ask(&patient, id, false);
+    assert_int_equal(early.verdict, VERDICT_ALLOW);
+    assert_int_equal(early.verdict_count, 1);
+    assert_int_equal(patient.verdict_count, 0);
+    go_live();
+    assert_int_equal(patient.verdict, VERDICT_ALLOW);
+    pass(20 * SECOND_US);
+    assert_int_equal(early.verdict_count, 1);
+    assert_int_equal(early.revoke_count, 0);
+    leave(&early);
+    leave(&patient);
+}
+
+static void an_early_viewer_goes_when_the_camera_does_not_come(void **state)
+{
+    struct store_token token = token_of(id);
+    struct viewer first, second;
+
+    (void)state;
+    put_token(&token);
+    was_live();
+    ask(&first, id, true);
+    pass(9 * SECOND_US);
+    assert_int_equal(first.revoke_count, 0);
+    pass(2 * SECOND_US);
+    assert_int_equal(first.revoke_count, 1);
+    leave(&first);
+    ask(&second, id, true);
+    assert_non_null(directory_put(&scene.worker, "front-door", CAMERA_UNAUTHORISED, "Refused."));
+    admit_camera_failed(&scene.worker, "front-door");
+    assert_int_equal(second.revoke_count, 1);
+    leave(&second);
+}
+
+static void nobody_is_early_for_a_camera_that_failed_last(void **state)
 {
     struct store_token token = token_of(id);
     struct viewer viewer;
 
     (void)state;
     put_token(&token);
-    go_live();
-    stream_close(scene.stream);
-    scene.stream = NULL;
-    assert_false(view()->is_live);
-    ask(&viewer, id, false);
-    assert_int_equal(viewer.verdict, VERDICT_ALLOW);
+    was_live();
+    assert_non_null(directory_put(&scene.worker, "front-door", CAMERA_UNREACHABLE, ""));
+    assert_non_null(directory_put(&scene.worker, "front-door", CAMERA_IDLE, ""));
+    ask(&viewer, id, true);
+    assert_int_equal(viewer.verdict_count, 0);
     leave(&viewer);
 }
 
@@ -342,7 +395,7 @@ static void a_viewer_that_goes_while_it_waits_is_forgotten(void **state)
 
     (void)state;
     put_token(&token);
-    ask(&viewer, id, true);
+    ask(&viewer, id, false);
     leave(&viewer);
     assert_int_equal(view()->user_count, 0);
     go_live();
@@ -382,7 +435,7 @@ static void bad_tokens_are_told_from_good_ones_for_something_else(void **state)
     put_token(&other);
     go_live();
     for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        ask(&viewer, rows[i].id, true);
+        ask(&viewer, rows[i].id, false);
         assert_int_equal(viewer.verdict_count, 1);
         assert_int_equal(viewer.verdict, rows[i].verdict);
         assert_string_equal(viewer.rule, rows[i].rule);
@@ -399,14 +452,14 @@ static void a_token_for_one_viewer_is_free_again_when_it_leaves(void **state)
     token.viewers_max = 1;
     put_token(&token);
     go_live();
-    ask(&first, id, true);
-    ask(&second, id, true);
+    ask(&first, id, false);
+    ask(&second, id, false);
     assert_int_equal(first.verdict_count, 0); /* the first loop is asked */
     turn();
     assert_int_equal(first.verdict, VERDICT_ALLOW);
     assert_int_equal(second.verdict, VERDICT_TOO_MANY);
     leave(&first);
-    ask(&third, id, true);
+    ask(&third, id, false);
     turn();
     assert_int_equal(third.verdict, VERDICT_ALLOW);
     leave(&third);
@@ -421,11 +474,11 @@ static void a_viewer_that_goes_while_it_is_counted_takes_no_place(void **state)
     token.viewers_max = 1;
     put_token(&token);
     go_live();
-    ask(&first, id, true);
+    ask(&first, id, false);
     leave(&first);
     turn();
     assert_int_equal(first.verdict_count, 0);
-    ask(&second, id, true);
+    ask(&second, id, false);
     turn();
     assert_int_equal(second.verdict, VERDICT_ALLOW);
     leave(&second);
@@ -440,9 +493,9 @@ static void revoking_ends_the_tokens_viewers_and_no_others(void **state)
     put_token(&token);
     put_token(&kept);
     go_live();
-    ask(&first, id, true);
-    ask(&second, id, true);
-    ask(&other, kept.id, true);
+    ask(&first, id, false);
+    ask(&second, id, false);
+    ask(&other, kept.id, false);
     admit_revoke(&scene.worker, id, NULL, "The token was revoked.");
     admit_revoke(&scene.worker, id, NULL, "The token was revoked.");
     assert_int_equal(first.revoke_count, 1);
@@ -462,7 +515,7 @@ static void revoking_refuses_those_who_wait(void **state)
 
     (void)state;
     put_token(&token);
-    ask(&viewer, id, true);
+    ask(&viewer, id, false);
     admit_revoke(&scene.worker, id, NULL, "The token was revoked.");
     assert_int_equal(viewer.verdict_count, 1);
     assert_int_equal(viewer.verdict, VERDICT_BAD_CREDENTIAL);
@@ -478,7 +531,7 @@ static void an_expired_token_ends_its_viewers_within_a_tick(void **state)
     token.expires_s = clock_wall_us() / SECOND_US + 60;
     put_token(&token);
     go_live();
-    ask(&viewer, id, true);
+    ask(&viewer, id, false);
     admit_tick(&scene.worker);
     assert_int_equal(viewer.revoke_count, 0);
     pass(61 * SECOND_US);
@@ -497,7 +550,7 @@ static void a_server_that_drains_takes_nobody(void **state)
     put_token(&token);
     go_live();
     scene.worker.is_draining = true;
-    ask(&viewer, id, true);
+    ask(&viewer, id, false);
     assert_int_equal(viewer.verdict, VERDICT_OVERLOADED);
     leave(&viewer);
 }
@@ -526,7 +579,9 @@ int main(void)
         TEST(what_does_not_mend_itself_is_not_waited_for),
         TEST(after_a_start_agents_have_time_to_come_back),
         TEST(those_who_wait_learn_that_it_will_not_come),
-        TEST(who_may_not_wait_is_answered_by_the_tracks_that_are_known),
+        TEST(an_early_viewer_is_let_in_by_what_a_working_camera_sent_before),
+        TEST(an_early_viewer_goes_when_the_camera_does_not_come),
+        TEST(nobody_is_early_for_a_camera_that_failed_last),
         TEST(a_viewer_that_goes_while_it_waits_is_forgotten),
         TEST(bad_tokens_are_told_from_good_ones_for_something_else),
         TEST(a_token_for_one_viewer_is_free_again_when_it_leaves),

@@ -38,6 +38,7 @@ static void an_offer_begins_a_session(void **state)
     assert_string_equal(rig_header("cache-control"), "no-store");
     assert_int_equal(strncmp(rig_header("location"), "/whep/door/n1/00", 16), 0);
     assert_non_null(strstr(rig_header("access-control-expose-headers"), "location"));
+    assert_string_equal(rig_header("link"), "<stun:stun.example>; rel=\"ice-server\"");
     assert_int_equal(strncmp(rig.answered.body, "v=0\r\n", 5), 0);
     snprintf(etag, sizeof(etag), "\"%.60s\"", rig_attribute("ice-ufrag"));
     assert_string_equal(rig_header("etag"), etag);

@@ -104,14 +104,14 @@ static void rig_leave(struct egress_env *env, struct admission *admission)
 
 static inline void rig_start(void)
 {
-    static char flag[] = "--webrtc-port=0";
-    char *argv[] = {flag};
+    static char port[] = "--webrtc-port=0", stun[] = "--webrtc-stun=stun:stun.example";
+    char *argv[] = {port, stun};
     struct option_error error;
 
     assert_int_equal(options_new(&rig.options), 0);
     assert_int_equal(options_add(rig.options, rig_rows), 0);
     assert_int_equal(options_add(rig.options, egress_webrtc.options), 0);
-    assert_int_equal(options_read_flags(rig.options, 1, argv, &error), 0);
+    assert_int_equal(options_read_flags(rig.options, 2, argv, &error), 0);
     assert_int_equal(http_router_new(&rig.router), 0);
     rig.env = (struct egress_env){.loop = rig.loop,
                                   .options = rig.options,
