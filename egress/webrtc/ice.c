@@ -252,6 +252,16 @@ bool ice_is_proven(const struct ice *ice, const struct ice_route *from)
     return find_path(ice, from) >= 0;
 }
 
+void ice_heard(struct ice *ice, const struct ice_route *from, int64_t now_us)
+{
+    int index = find_path(ice, from);
+
+    if (index < 0)
+        return;
+    ice->paths[index].checked_us = now_us;
+    ice->checked_us = now_us;
+}
+
 bool ice_has_expired(const struct ice *ice, int64_t now_us)
 {
     return now_us - ice->checked_us >= ICE_CONSENT_US;

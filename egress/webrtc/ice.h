@@ -89,6 +89,10 @@ const struct ice_route *ice_selected(const struct ice *ice, int64_t now_us);
 /* Whether a packet (DTLS, SRTP) from there may be taken: an authenticated check came from it. */
 bool ice_is_proven(const struct ice *ice, const struct ice_route *from);
 
+/* An authentic report (SRTCP) came from there: as good as a check. libnice sends none any more,
+ * only indications that prove nothing, once it is connected. */
+void ice_heard(struct ice *ice, const struct ice_route *from, int64_t now_us);
+
 /* No authenticated check on any path for ICE_CONSENT_US (or since the start): the viewer is gone.
  */
 bool ice_has_expired(const struct ice *ice, int64_t now_us);

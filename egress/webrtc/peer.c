@@ -393,7 +393,7 @@ void peer_take_packet(struct egress_instance *instance, const struct ice_route *
         dtls_input(peer->dtls, bytes, len);
         arm_handshake(peer);
     } else if (is_rtcp(bytes, len) && peer->srtp) {
-        peer_report_take(peer, bytes, len);
+        peer_report_take(peer, from, bytes, len);
     } else {
         instance->dropped++;
     }

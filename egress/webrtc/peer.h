@@ -142,7 +142,7 @@ void send_again(struct peer *peer, uint32_t ssrc, uint16_t seq);
 
 /* egress/webrtc/report.c: RTCP both ways. */
 void peer_report_send(struct peer *peer);
-void peer_report_take(struct peer *peer, uint8_t *bytes, size_t len);
+void peer_report_take(struct peer *peer, const struct ice_route *from, uint8_t *bytes, size_t len);
 
 /* egress/webrtc/channel.c: the data channel's news. */
 void channel_open(struct peer *peer, uint16_t port);

@@ -96,10 +96,12 @@ static const struct rtcp_reader reader = {
     .on_remb = on_remb,
 };
 
-void peer_report_take(struct peer *peer, uint8_t *bytes, size_t len)
+void peer_report_take(struct peer *peer, const struct ice_route *from, uint8_t *bytes, size_t len)
 {
     ssize_t plain_len = srtp_pair_unprotect_rtcp(peer->srtp, bytes, len);
 
+    if (plain_len >= 0)
+        ice_heard(&peer->ice, from, loop_now_us(peer->instance->env->loop));
     if (plain_len < 0 || rtcp_read(bytes, (size_t)plain_len, &reader, peer) < 0)
         peer->instance->dropped++;
 }
