@@ -218,6 +218,69 @@ static void another_path_keeps_the_viewer_but_not_the_media(void **state)
     assert_false(ice_has_expired(&rig->ice, rig->now_us));
 }
 
+/* libnice sends no checks once it is connected: its reports are all that comes. */
+static void an_authentic_report_is_as_good_as_a_check(void **state)
+{
+    struct rig *rig = rig_of(state);
+    struct ice_route from = udp("192.0.2.1:5000");
+
+    nominate(rig, "192.0.2.1:5000");
+    for (int i = 0; i < 100; i++) {
+        rig->now_us += ICE_CONSENT_US - 1;
+        assert_true(is_selected(rig, "192.0.2.1:5000"));
+        assert_false(ice_has_expired(&rig->ice, rig->now_us));
+        ice_heard(&rig->ice, &from, rig->now_us);
+    }
+    rig->now_us += ICE_CONSENT_US;
+    assert_null(ice_selected(&rig->ice, rig->now_us));
+    assert_true(ice_has_expired(&rig->ice, rig->now_us));
+}
+
+static void a_report_proves_no_new_path(void **state)
+{
+    struct rig *rig = rig_of(state);
+    struct ice_route stranger = udp("198.51.100.1:5000");
+
+    nominate(rig, "192.0.2.1:5000");
+    rig->now_us += ICE_CONSENT_US;
+    ice_heard(&rig->ice, &stranger, rig->now_us);
+    assert_false(is_proven(rig, "198.51.100.1:5000"));
+    assert_int_equal(count_paths(rig), 1);
+    assert_null(ice_selected(&rig->ice, rig->now_us));
+    assert_true(ice_has_expired(&rig->ice, rig->now_us));
+}
+
+/* Nor does it move the media: that takes a check. */
+static void a_report_by_another_path_keeps_the_viewer_but_not_the_media(void **state)
+{
+    struct rig *rig = rig_of(state);
+    struct ice_route spare = udp("192.0.2.2:5000");
+
+    nominate(rig, "192.0.2.1:5000");
+    check(rig, "192.0.2.2:5000");
+    for (int i = 0; i < 8; i++) {
+        rig->now_us += 4 * SECOND;
+        ice_heard(&rig->ice, &spare, rig->now_us);
+    }
+    assert_null(ice_selected(&rig->ice, rig->now_us));
+    assert_false(ice_has_expired(&rig->ice, rig->now_us));
+}
+
+static void a_viewer_that_reports_from_its_old_path_is_not_followed(void **state)
+{
+    struct rig *rig = rig_of(state);
+    struct ice_route old = udp("192.0.2.1:5000");
+
+    nominate(rig, "192.0.2.1:5000");
+    for (int i = 0; i < 20; i++) {
+        rig->now_us += SECOND / 2;
+        ice_heard(&rig->ice, &old, rig->now_us);
+        rig->now_us += SECOND / 4;
+        check(rig, "192.0.2.1:6000");
+        assert_true(is_selected(rig, "192.0.2.1:5000"));
+    }
+}
+
 /* ---- TCP ---- */
 
 static void a_connection_is_a_path_of_its_own(void **state)
@@ -330,6 +393,10 @@ int main(void)
         TEST(consent_ends_after_thirty_seconds),
         TEST(a_viewer_that_never_checks_expires),
         TEST(another_path_keeps_the_viewer_but_not_the_media),
+        TEST(an_authentic_report_is_as_good_as_a_check),
+        TEST(a_report_proves_no_new_path),
+        TEST(a_report_by_another_path_keeps_the_viewer_but_not_the_media),
+        TEST(a_viewer_that_reports_from_its_old_path_is_not_followed),
         TEST(a_connection_is_a_path_of_its_own),
         TEST(a_closed_connection_is_forgotten),
         TEST(a_viewer_may_connect_again),
