@@ -48,6 +48,10 @@ struct admission {
      * the verdict waits for the camera as long. */
     bool may_be_early;
 
+    /* NULL, or called at most once before on_verdict: the token is good for this stream, and its
+     * camera is being waited for. */
+    void (*on_wait)(struct admission *admission);
+
     /* Called once after admit, maybe before it returns; not after leave. On anything but
      * VERDICT_ALLOW the admission is over and rule says why in one fixed word. */
     void (*on_verdict)(struct admission *admission, enum verdict verdict);

@@ -164,6 +164,8 @@ static void wait_for_camera(struct grant *grant)
     loop_timer_start(&grant->wait, WAIT_US);
     if (grant->admission->may_be_early && grant->view->tracks && entry && entry->was_live)
         allow(grant);
+    else if (grant->admission->on_wait)
+        grant->admission->on_wait(grant->admission);
 }
 
 static void on_counted(struct grant *grant, bool is_allowed)
