@@ -36,7 +36,9 @@ LDFLAGS_tsan   := -fsanitize=thread
 PKGS := openssl libsrtp2 usrsctp sqlite3 libnghttp2 jansson libprotobuf-c libavformat libavcodec libavutil \
         libswresample libswscale zlib
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-LIBS       = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lhttp_parser -lwslay -lev -lpthread -lm
+# libsrt in the build that libavformat brings along: with the other one beside it the process has two
+# copies of the same names, and crashes at its end.
+LIBS       = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -l:libsrt-gnutls.so.1.5 -lhttp_parser -lwslay -lev -lpthread -lm
 
 INCLUDES  := -I. -Ilib -I$(OUT)/gen -include lib/base/banned.h
 CFLAGS_ALL = -std=gnu17 -D_GNU_SOURCE -DCULVERT_VERSION='"$(VERSION)"' $(WARN) -Werror $(INCLUDES) $(PKG_CFLAGS) \

@@ -15,3 +15,5 @@ SRC_egress += egress/webrtc/sdp_text.c egress/webrtc/send.c egress/webrtc/server
 SRC_egress += egress/webrtc/snapshot.c egress/webrtc/srtcp_gcm.c egress/webrtc/srtp.c
 SRC_egress += egress/webrtc/srtp_gcm.c egress/webrtc/stun.c egress/webrtc/stun_link.c egress/webrtc/tcp.c
 SRC_egress += egress/webrtc/whep.c
+SRC_egress += egress/srt/filter.c egress/srt/gate.c egress/srt/limit.c egress/srt/port.c
+SRC_egress += egress/srt/server.c egress/srt/session.c egress/srt/wire.c

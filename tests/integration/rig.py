@@ -15,7 +15,8 @@ import time
 import urllib.parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-STANDARD_PORTS = {"https": 8443, "http": 8080, "rtsp": 8554, "rtsps": 8322, "webrtc": 8189}
+STANDARD_PORTS = {"https": 8443, "http": 8080, "rtsp": 8554, "rtsps": 8322, "webrtc": 8189,
+                  "srt": 8890}
 PORTS_NEEDED = {"webrtc": os.cpu_count() or 1}  # one a worker
 PR_SET_PDEATHSIG = 1
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:")
@@ -70,9 +71,11 @@ def free_port(wanted=0, taken=(), count=1):
 
 def free_ports(wanted=None):
     """{"https": port, …}; wanted gives the ports to prefer."""
-    ports = {}
+    ports, taken = {}, []
     for name in STANDARD_PORTS:
-        ports[name] = free_port((wanted or {}).get(name, 0), ports.values(), PORTS_NEEDED.get(name, 1))
+        count = PORTS_NEEDED.get(name, 1)
+        ports[name] = free_port((wanted or {}).get(name, 0), taken, count)
+        taken += range(ports[name], ports[name] + count)
     return ports
 
 
