@@ -12,6 +12,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "base/bytes.h"
+
 enum {
     FIRST_TIMEOUT_US = 50 * 1000, /* doubling; OpenSSL's second fails half of all on a bad path */
     LAST_TIMEOUT_US = 1600 * 1000,
@@ -21,7 +23,10 @@ enum {
     GCM_SALT = 12,
     CM_SALT = 14,
     DATA_MAX_BYTES = 16 * 1024,
-    SEND_MAX_BYTES = 2048
+    SEND_MAX_BYTES = 2048,
+    RECORD_HEADER = 13, /* RFC 6347 section 4.1 */
+    RECORD_TAG = 16,
+    RECORD_NONCE = 8 /* the explicit one, of all our ciphers but ChaCha20 (RFC 5288, 7905) */
 };
 
 struct dtls_identity {
@@ -361,9 +366,39 @@ static void advance(struct dtls *dtls)
     end(dtls, error == SSL_ERROR_ZERO_RETURN ? -ERR_CLOSED : -ERR_TLS);
 }
 
+static size_t least_encrypted(const struct dtls *dtls)
+{
+    const SSL_CIPHER *cipher = SSL_get_current_cipher(dtls->ssl);
+
+    if (!cipher)
+        cipher = SSL_get_pending_cipher(dtls->ssl);
+    if (cipher && SSL_CIPHER_get_cipher_nid(cipher) == NID_chacha20_poly1305)
+        return RECORD_TAG;
+    return RECORD_NONCE + RECORD_TAG;
+}
+
+/* OpenSSL before 3.0.22 ends the connection over an encrypted record without room for its tag,
+ * which anybody could send in the viewer's name (CVE-2026-75806). */
+static bool has_short_record(const struct dtls *dtls, const uint8_t *bytes, size_t len)
+{
+    size_t least = least_encrypted(dtls);
+
+    while (len >= RECORD_HEADER) {
+        size_t record = RECORD_HEADER + bytes_u16(bytes + 11);
+
+        if (bytes_u16(bytes + 3) > 0 && record < RECORD_HEADER + least)
+            return true;
+        if (record > len)
+            break;
+        bytes += record;
+        len -= record;
+    }
+    return false;
+}
+
 void dtls_input(struct dtls *dtls, const uint8_t *bytes, size_t len)
 {
-    if (dtls->is_over || !len)
+    if (dtls->is_over || !len || has_short_record(dtls, bytes, len))
         return;
     dtls->datagram = bytes;
     dtls->datagram_len = len;
