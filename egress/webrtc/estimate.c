@@ -15,12 +15,16 @@ enum {
     DECREASE_US = 200 * MS, /* at most one decrease in it */
     REPORTS_US = 800 * MS,  /* receiver reports come to one step in it */
     PACKET_BITS = 1200 * 8,
-    LOSS_LOW = 20,    /* permille: below, loss is no reason not to grow */
-    LOSS_HIGH = 80,   /* permille: above, it is one to shrink (the draft's 10 % less some margin) */
-    LOSS_PACKETS = 20 /* fewer say nothing about loss */
+    LOSS_LOW = 20,   /* permille: below, loss is no reason not to grow */
+    LOSS_HIGH = 80,  /* permille: above, it is one to shrink (the draft's 10 % less some margin) */
+    LOSS_FULL = 150, /* permille: above, without other signs, it is a full queue's */
+    TIGHT_US = 10 * SECOND,
+    PAUSE_US = 120 * MS, /* between packets: nothing was being sent */
+    LOSS_PACKETS = 20    /* fewer say nothing about loss */
 };
 
-static const double SLOPE_GAIN = 4, DELAY_SMOOTHING = 0.9, GROWTH_A_SECOND = 0.08;
+static const double SLOPE_GAIN = 4, DELAY_SMOOTHING = 0.9, GROWTH_A_SECOND = 0.08,
+                    TIGHT_GROWTH_A_SECOND = 0.2;
 static const double THRESHOLD_START_MS = 12.5, THRESHOLD_MIN_MS = 6, THRESHOLD_MAX_MS = 600;
 static const double THRESHOLD_UP = 0.0087, THRESHOLD_DOWN = 0.039, THRESHOLD_OUTLIER_MS = 15;
 
@@ -237,7 +241,9 @@ static void delay_increase(struct estimate *estimate, int64_t now_us)
     double response = 0.1 + seconds_between(detector->acked_sent_us, now_us);
     double more_bps = elapsed * GROWTH_A_SECOND * detector->delay_bps;
 
-    if (is_near_capacity(detector)) /* one packet in the time in which its effect is seen */
+    if (detector->delay_bps < estimate->capacity.bps / 2) /* there is room: it was measured */
+        more_bps = elapsed * detector->delay_bps;
+    else if (is_near_capacity(detector)) /* one packet in the time in which its effect is seen */
         more_bps = fmin(more_bps, elapsed * PACKET_BITS / response);
     detector->delay_bps = grown(detector->delay_bps, more_bps, estimate->acked_bps);
 }
@@ -247,6 +253,10 @@ static void delay_decrease(struct estimate *estimate, int64_t now_us)
     struct estimate_detector *detector = &estimate->detector;
     uint32_t through_bps = estimate->acked_bps ? estimate->acked_bps : detector->delay_bps;
 
+    /* Less was sent, in bursts: what arrived says nothing of how much could have. */
+    if (through_bps < estimate->capacity.bps)
+        through_bps = bounded(estimate->capacity.bps);
+
     if (now_us - detector->decreased_us < DECREASE_US && now_us >= detector->decreased_us)
         return;
     detector->decreased_us = now_us;
@@ -255,18 +265,37 @@ static void delay_decrease(struct estimate *estimate, int64_t now_us)
         detector->delay_bps = bounded(0.85 * through_bps);
 }
 
+/* What a rate becomes by so much loss. Where that is all that is known, and much, a queue is full:
+ * what got through while we sent is what there is room for. */
+static double lowered(const struct estimate *estimate, uint32_t loss_permille)
+{
+    const struct estimate_detector *detector = &estimate->detector;
+    double used_bps = has_arrivals(detector) ? estimate->bps : detector->loss_bps, through_bps;
+
+    if (loss_permille < LOSS_FULL || has_arrivals(detector) || detector->sending_us < RATE_MIN_US)
+        return used_bps * (1 - 0.0005 * loss_permille);
+    through_bps = (double)detector->sent_bytes * 8 * SECOND / (double)detector->sending_us;
+    return fmin(used_bps, through_bps * (1 - 0.001 * loss_permille));
+}
+
 static void loss_step(struct estimate *estimate, uint32_t loss_permille, int64_t now_us)
 {
     struct estimate_detector *detector = &estimate->detector;
-    double more_bps =
-        seconds_between(detector->loss_us, now_us) * GROWTH_A_SECOND * detector->loss_bps;
+    double growth = estimate->is_tight ? TIGHT_GROWTH_A_SECOND : GROWTH_A_SECOND;
+    double more_bps = seconds_between(detector->loss_us, now_us) * growth * detector->loss_bps;
 
     estimate->loss_permille = (estimate->loss_permille + loss_permille) / 2;
-    if (loss_permille > LOSS_HIGH) /* of what is used now: the bound may stand far above it */
-        detector->loss_bps = bounded(estimate->bps * (1 - 0.0005 * loss_permille));
-    else if (loss_permille < LOSS_LOW)
+    if (loss_permille > LOSS_HIGH) { /* of what is used now: the bound may stand far above it */
+        detector->loss_bps = bounded(lowered(estimate, loss_permille));
+        detector->tight_us = now_us;
+    } else if (loss_permille < LOSS_LOW) {
         detector->loss_bps = grown(detector->loss_bps, more_bps, rate_bps(&detector->sent_rate));
+    }
+    estimate->is_tight =
+        !has_arrivals(detector) && detector->tight_us && now_us - detector->tight_us < TIGHT_US;
     detector->loss_us = now_us;
+    detector->sent_bytes = 0;
+    detector->sending_us = 0;
 }
 
 static void loss_update(struct estimate *estimate, int64_t now_us)
@@ -293,12 +322,24 @@ void estimate_init(struct estimate *estimate)
     settle(estimate);
 }
 
+static void note_sending(struct estimate_detector *detector, uint16_t bytes, int64_t now_us)
+{
+    int64_t gap_us = now_us - detector->sent_us;
+
+    if (gap_us > 0 && gap_us < PAUSE_US)
+        detector->sending_us += gap_us;
+    detector->sent_us = now_us;
+    detector->sent_bytes += bytes;
+    detector->sent_count++;
+}
+
 void estimate_sent(struct estimate *estimate, uint16_t seq, uint16_t bytes, int64_t now_us)
 {
     if (now_us <= 0)
         return;
     estimate->sent[seq % ESTIMATE_SENT_MAX] = (struct estimate_sent){now_us, seq, bytes};
     rate_add(&estimate->detector.sent_rate, bytes, now_us);
+    note_sending(&estimate->detector, bytes, now_us);
 }
 
 void estimate_arrival(struct estimate *estimate, uint16_t seq, int64_t arrival_us)
@@ -325,6 +366,7 @@ void estimate_arrival(struct estimate *estimate, uint16_t seq, int64_t arrival_u
     if (sent_us > detector->acked_sent_us)
         detector->acked_sent_us = sent_us;
     rate_add(&detector->acked_rate, sent->bytes, arrival_us);
+    capacity_arrival(&estimate->capacity, sent_us, arrival_us, sent->bytes);
     group_add(detector, sent_us, arrival_us);
 }
 
@@ -336,6 +378,7 @@ void estimate_update(struct estimate *estimate, int64_t now_us)
     if (detector->fresh == 0)
         return;
     detector->fresh = 0;
+    capacity_update(&estimate->capacity);
     estimate->has_feedback = true;
     estimate->acked_bps = acked_bps ? acked_bps : estimate->acked_bps;
     estimate->is_overused = detector->usage == ESTIMATE_OVERUSED;
@@ -361,6 +404,25 @@ void estimate_loss(struct estimate *estimate, uint8_t fraction_lost, int64_t now
         return; /* some viewers report ten times a second: of a few packets each */
     loss_step(estimate, detector->reported / detector->report_count, now_us);
     detector->reported = detector->report_count = 0;
+    settle(estimate);
+}
+
+void estimate_missing(struct estimate *estimate, int64_t now_us)
+{
+    struct estimate_detector *detector = &estimate->detector;
+    uint32_t permille;
+
+    if (estimate->has_feedback || ++detector->missing_count < LOSS_PACKETS)
+        return;
+    permille = detector->missing_count < detector->sent_count
+                   ? (uint32_t)((uint64_t)detector->missing_count * 1000 / detector->sent_count)
+                   : 1000;
+    if (permille < LOSS_FULL)
+        return;
+    estimate->has_feedback = true;
+    estimate->detector.loss_bps = bounded(estimate->bps * (1 - 0.0005 * permille));
+    detector->tight_us = now_us;
+    estimate->is_tight = true;
     settle(estimate);
 }
 

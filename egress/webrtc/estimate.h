@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "egress/webrtc/capacity.h"
+
 enum {
     ESTIMATE_SENT_MAX = 256, /* packets in flight that are remembered */
     ESTIMATE_MIN_BPS = 50 * 1000,
@@ -47,7 +49,9 @@ struct estimate {
     uint32_t acked_bps;                           /* what arrived, over the last half second */
     uint32_t loss_permille;                       /* over the last second of feedback, smoothed */
     bool is_overused;
-    bool has_feedback; /* some came: before, bps is a guess */
+    bool is_tight;            /* it lost too much in the last ten seconds of feedback */
+    bool has_feedback;        /* some came: before, bps is a guess */
+    struct capacity capacity; /* of viewers with transport-wide feedback */
     /* The detector's own; see estimate.c. */
     struct estimate_detector {
         struct estimate_rate sent_rate, acked_rate;
@@ -59,9 +63,12 @@ struct estimate {
         enum { ESTIMATE_NORMAL, ESTIMATE_OVERUSED, ESTIMATE_UNDERUSED } usage;
 
         uint32_t delay_bps, loss_bps, limit_bps, capacity_bps; /* capacity: 0 while unknown */
+        uint32_t sent_count, missing_count;                    /* before any feedback */
+        uint64_t sent_bytes;                                   /* since loss_us, */
+        int64_t sending_us, sent_us;                           /* in so long; the newest */
         uint32_t lost, received, fresh;  /* fresh: told since the last update */
         uint32_t reported, report_count; /* receiver reports' fractions since the last step */
-        int64_t updated_us, decreased_us, loss_us, acked_sent_us;
+        int64_t updated_us, decreased_us, loss_us, tight_us, acked_sent_us;
     } detector;
 };
 
@@ -79,4 +86,8 @@ void estimate_update(struct estimate *estimate, int64_t now_us);
 /* From receiver reports, for viewers without transport-wide feedback (left out of account where
  * that comes), and REMB, which holds until the next one. */
 void estimate_loss(struct estimate *estimate, uint8_t fraction_lost, int64_t now_us);
+
+/* The viewer asked for a packet: before its first report, many of those show a path that is far too
+ * thin for the start. */
+void estimate_missing(struct estimate *estimate, int64_t now_us);
 void estimate_limit(struct estimate *estimate, uint64_t bps);

@@ -29,11 +29,12 @@ struct peer_route {
 
 /* A run of RTP packets that went together: what a retransmission is found by. */
 struct send_record {
-    uint64_t feed_seq;  /* of the packet in the feed */
+    uint64_t again;     /* which of them went again since again_ms, by bits */
+    uint32_t feed_seq;  /* of the packet in the feed: the low half */
     uint32_t time;      /* RTP's, as sent */
     uint32_t send_time; /* as abs-send-time had it */
-    uint16_t seq, transport_seq, first_span;
-    uint8_t count;  /* 0: empty place */
+    uint16_t seq, transport_seq, first_span, again_ms;
+    uint8_t count;  /* at most BATCH_PACKETS; 0: empty place */
     uint8_t resent; /* how many of them, in all */
 };
 
@@ -100,9 +101,11 @@ struct peer {
     uint64_t pending_seq;   /* its number in the feed */
     unsigned pending_span;
     uint32_t pending_time; /* its RTP time as sent */
+    uint64_t next_key; /* pictures are passed over up to a key frame from this number on; or 0 */
 
     struct loop_timer pace;
     int64_t allowance_bytes, allowance_us;
+    int64_t edge_us; /* when the live edge was found */
     uint16_t transport_seq;
     int64_t key_wish_us, resend_us, news_us;
     uint64_t wished_key;     /* the group that was last sent again, by its key frame's number */
@@ -134,8 +137,6 @@ int send_start(struct peer *peer) MUST_CHECK;
 void send_stop(struct peer *peer);
 void send_resume(struct peer *peer);
 void send_again_from_key(struct peer *peer);
-/* allowance_bytes as of now. */
-void send_refill(struct peer *peer);
 
 /* egress/webrtc/resend.c: one packet that was lost on the way. */
 void send_again(struct peer *peer, uint32_t ssrc, uint16_t seq);

@@ -1,13 +1,18 @@
 /* What a viewer reports lost, once more: from the shared feed, by the records of what was sent. */
 #include "egress/webrtc/outgoing.h"
+#include "egress/webrtc/pacing.h"
 #include "egress/webrtc/peer.h"
-#include "media/format/rtp_packager.h"
 
 enum {
     RESENDS_PER_TICK = 128,
     RESENDS_PER_PACKET = 3, /* on average over a run: some viewers ask for ever */
-    RESEND_TICK_US = 100 * 1000
+    RESEND_TICK_US = 100 * 1000,
+    GAP_MS = 60, /* between two of the same packet, while the round trip is unknown */
+    GAP_LEAST_MS = 20,
+    GAP_MOST_MS = 200
 };
+
+_Static_assert(BATCH_PACKETS <= 64, "a run has more packets than a record has bits");
 
 /* Records are in the order of their numbers, around the ring: the newest is record_next - 1. */
 static struct send_record *record_find(const struct sender *sender, uint16_t seq)
@@ -23,6 +28,34 @@ static struct send_record *record_find(const struct sender *sender, uint16_t seq
     return NULL;
 }
 
+static struct packet *packet_of(const struct feed *feed, const struct send_record *record)
+{
+    uint64_t end = feed_end(feed);
+
+    return feed_at(feed, end - (uint32_t)((uint32_t)end - record->feed_seq));
+}
+
+/* Some viewers ask for all that they miss whenever they miss one more: what is on its way by then
+ * must not fill a path that is full. */
+static bool is_under_way(const struct peer *peer, struct send_record *record, uint16_t seq)
+{
+    int64_t gap_ms = GAP_MS, round_trip_us = peer->numbers.round_trip_us;
+    uint16_t now_ms = (uint16_t)(loop_now_us(peer->instance->env->loop) / 1000);
+    uint64_t bit = UINT64_C(1) << (uint16_t)(seq - record->seq);
+
+    if (round_trip_us > 0)
+        gap_ms = round_trip_us * 3 / 4 / 1000;
+    gap_ms = gap_ms < GAP_LEAST_MS ? GAP_LEAST_MS : gap_ms > GAP_MOST_MS ? GAP_MOST_MS : gap_ms;
+    if ((uint16_t)(now_ms - record->again_ms) >= gap_ms) {
+        record->again_ms = now_ms;
+        record->again = 0;
+    }
+    if (record->again & bit)
+        return true;
+    record->again |= bit;
+    return false;
+}
+
 static bool may_send_again(struct peer *peer)
 {
     int64_t now_us = loop_now_us(peer->instance->env->loop);
@@ -31,11 +64,10 @@ static bool may_send_again(struct peer *peer)
         peer->resend_us = now_us;
         peer->resend_allowance = RESENDS_PER_TICK;
     }
-    send_refill(peer); /* a picture may be long in coming */
+    pacing_refill(peer); /* a picture may be long in coming */
     if (!peer->resend_allowance || peer->allowance_bytes < 0)
         return false;
     peer->resend_allowance--;
-    peer->allowance_bytes -= RTP_SEND_MAX_BYTES; /* what is new gives way to it */
     return true;
 }
 
@@ -64,10 +96,11 @@ static void resend(struct peer *peer, struct sender *sender, struct packet *pack
     }
     outgoing_fill(&outgoing, packet, record->first_span + index);
     outgoing_add(peer, &outgoing);
-    if (sender->rtx_ssrc && sender->transport_cc_id)
+    if (sender->rtx_ssrc)
         estimate_sent(&peer->estimate, outgoing.stamp.transport_seq, (uint16_t)outgoing.payload_len,
                       now_us);
     outgoing_flush(peer);
+    peer->allowance_bytes -= (int64_t)outgoing.payload_len; /* what is new gives way to it */
     peer->numbers.retransmitted++;
 }
 
@@ -76,10 +109,13 @@ void send_again(struct peer *peer, uint32_t ssrc, uint16_t seq)
     struct sender *sender = &peer->video;
     struct send_record *record =
         ssrc == sender->ssrc && peer->cursor.feed ? record_find(sender, seq) : NULL;
-    struct packet *packet = record ? feed_at(peer->cursor.feed, record->feed_seq) : NULL;
+    struct packet *packet = record ? packet_of(peer->cursor.feed, record) : NULL;
 
     if (!packet || record->first_span + record->count > packet->span_count ||
-        record->resent >= RESENDS_PER_PACKET * record->count || !may_send_again(peer))
+        record->resent >= RESENDS_PER_PACKET * record->count || is_under_way(peer, record, seq))
+        return;
+    estimate_missing(&peer->estimate, loop_now_us(peer->instance->env->loop));
+    if (!may_send_again(peer))
         return;
     record->resent++;
     resend(peer, sender, packet, record, seq);

@@ -4,24 +4,21 @@
 #include <string.h>
 
 #include "egress/webrtc/outgoing.h"
+#include "egress/webrtc/pacing.h"
 #include "egress/webrtc/peer.h"
 #include "egress/webrtc/tcp.h"
 #include "media/format/rtp.h"
 #include "media/format/rtp_packager.h"
 
 enum {
-    START_BPS = 25 * 1000 * 1000, /* before the viewer's path is known */
-    LEAST_BPS = 1000 * 1000,
-    BURST_BYTES = 40 * 1024,
-    PACE_US = 5 * 1000,
     TCP_BACKLOG_BYTES = 256 * 1024,
-    LAG_US = 1000 * 1000,           /* further behind: on to the newest key frame */
+    LAG_US = 700 * 1000,            /* who is further behind goes on at a key frame, */
+    SKIP_US = 250 * 1000,           /* and who is so far behind when one is there already */
     KEY_WISH_US = 500 * 1000,       /* one answer to a wish for a key frame in so long, */
     KEY_WISH_SAME_US = 2000 * 1000, /* and of the same group, doubling */
-    LOSSY_PERMILLE = 100, /* a path that loses so much is full: no more than its estimate */
-    START_SPEED = 32,     /* a new viewer's backlog plays so much faster */
-    START_STEP = 45,      /* and each frame of it at least so much later: half a ms */
-    HOLD_US = 60 * 1000   /* audio waits so long for a picture to go with, in one system call */
+    START_SPEED = 32,               /* a new viewer's backlog plays so much faster */
+    START_STEP = 45,                /* and each frame of it at least so much later: half a ms */
+    HOLD_US = 60 * 1000 /* audio waits so long for a picture to go with, in one system call */
 };
 
 /* ---- a frame ----------------------------------------------------------------------------------
@@ -42,7 +39,7 @@ static void keep_record(const struct peer *peer, const struct run *run, uint32_t
 
     if (sender->records)
         sender->records[sender->record_next++ % VIDEO_RECORDS] =
-            (struct send_record){.feed_seq = run->feed_seq,
+            (struct send_record){.feed_seq = (uint32_t)run->feed_seq,
                                  .time = run->time,
                                  .send_time = send_time,
                                  .seq = sender->seq,
@@ -69,9 +66,9 @@ static void send_run(struct peer *peer, const struct run *run)
         outgoing.stamp.transport_seq = peer->transport_seq++;
         outgoing_fill(&outgoing, run->packet, i);
         outgoing_add(peer, &outgoing);
-        if (sender->transport_cc_id)
-            estimate_sent(&peer->estimate, outgoing.stamp.transport_seq,
-                          (uint16_t)outgoing.payload_len, now_us);
+        estimate_sent(&peer->estimate, outgoing.stamp.transport_seq, (uint16_t)outgoing.payload_len,
+                      now_us);
+        peer->allowance_bytes -= (int64_t)outgoing.payload_len;
         sender->octet_count += (uint32_t)outgoing.payload_len;
     }
     sender->packet_count += run->count;
@@ -127,31 +124,6 @@ static void send_audio(struct peer *peer, struct sender *sender, struct packet *
 /* ---- pacing -----------------------------------------------------------------------------------
  */
 
-static int64_t pace_bps(const struct peer *peer)
-{
-    int64_t bps;
-
-    if (!peer->estimate.has_feedback)
-        return START_BPS;
-    if (peer->estimate.loss_permille > LOSSY_PERMILLE)
-        return peer->estimate.bps;
-    bps = (int64_t)peer->estimate.bps * (peer->estimate.is_overused ? 3 : 8) / 2;
-    return bps > LEAST_BPS ? bps : LEAST_BPS;
-}
-
-void send_refill(struct peer *peer)
-{
-    int64_t now_us = loop_now_us(peer->instance->env->loop);
-    int64_t gone_us = now_us - peer->allowance_us;
-
-    peer->allowance_us = now_us;
-    if (gone_us > 1000000)
-        gone_us = 1000000;
-    peer->allowance_bytes += pace_bps(peer) * gone_us / 8 / 1000000;
-    if (peer->allowance_bytes > BURST_BYTES)
-        peer->allowance_bytes = BURST_BYTES;
-}
-
 static bool is_stuffed(const struct peer *peer)
 {
     const struct ice_route *to = ice_selected(&peer->ice, loop_now_us(peer->instance->env->loop));
@@ -193,25 +165,40 @@ static bool send_pending(struct peer *peer)
             return false;
         send_run(peer, &run);
         peer->pending_span += run.count;
-        peer->allowance_bytes -= (int64_t)run.count * RTP_SEND_MAX_BYTES;
     }
     note_time(&peer->video, packet, peer->pending_time);
     drop_pending(peer);
     return true;
 }
 
-/* A viewer whose path is too thin loses whole groups of pictures, and only when a newer one has
- * begun. */
+/* How long the pending frame has waited: one from before the live edge, since the edge was found.
+ */
+static int64_t pending_age_us(const struct peer *peer)
+{
+    const struct feed *feed = peer->cursor.feed;
+    const struct packet *newest = feed_at(feed, feed_end(feed) - 1);
+
+    if (!peer->video.is_live)
+        return loop_now_us(peer->instance->env->loop) - peer->edge_us;
+    return newest ? newest->dts_us - peer->pending->dts_us : 0;
+}
+
+/* A viewer whose path is too thin loses the ends of groups of pictures, whole pictures only, and no
+ * key frame but for a newer one: one that doesn't fit in LAG_US is better late than never. */
 static void skip_if_late(struct peer *peer)
 {
-    struct feed *feed = peer->cursor.feed;
-    const struct packet *newest = feed ? feed_at(feed, feed_end(feed) - 1) : NULL;
+    uint64_t key;
+    bool has_newer;
 
-    if (!peer->pending || !newest || newest->dts_us - peer->pending->dts_us < LAG_US ||
-        feed_newest_key(feed) <= peer->pending_seq)
+    if (!peer->pending || !peer->cursor.feed || peer->pending_span > 0)
         return;
+    key = feed_newest_key(peer->cursor.feed);
+    has_newer = key > peer->pending_seq && key < feed_end(peer->cursor.feed);
+    if ((!has_newer && peer->pending->is_key) ||
+        pending_age_us(peer) < (has_newer ? SKIP_US : LAG_US))
+        return;
+    peer->next_key = has_newer ? key : peer->pending_seq + 1;
     drop_pending(peer);
-    cursor_skip_to_key(&peer->cursor);
     peer->numbers.skipped_groups++;
 }
 
@@ -223,12 +210,21 @@ static void begin_video(struct peer *peer, struct packet *packet)
     peer->pending_time = time_for(&peer->video, packet->rtp_time);
 }
 
+/* What leads to a key frame that is waited for is passed over; sound goes on. */
+static void take_video(struct peer *peer, struct packet *packet)
+{
+    if (peer->next_key && (!packet->is_key || peer->cursor.seq - 1 < peer->next_key))
+        return;
+    peer->next_key = 0;
+    begin_video(peer, packet);
+}
+
 static void take_packet(struct peer *peer, struct packet *packet)
 {
     struct sender *sender = sender_of(peer, packet, false);
 
     if (sender == &peer->video)
-        begin_video(peer, packet);
+        take_video(peer, packet);
     else if (sender)
         send_audio(peer, sender, packet);
 }
@@ -246,12 +242,12 @@ static void drain(struct peer *peer)
 {
     struct packet *packet;
 
-    send_refill(peer);
-    skip_if_late(peer);
+    pacing_refill(peer);
     take_opus(peer);
     for (;;) {
+        skip_if_late(peer);
         if (peer->pending && !send_pending(peer)) {
-            loop_timer_start(&peer->pace, PACE_US);
+            loop_timer_start(&peer->pace, pacing_wait_us(peer));
             break;
         }
         packet = cursor_next(&peer->cursor);
@@ -339,8 +335,8 @@ int send_start(struct peer *peer)
     if (!feed)
         return -ENOMEM;
     peer->has_feed = true;
-    peer->allowance_us = loop_now_us(peer->instance->env->loop);
-    peer->allowance_bytes = BURST_BYTES;
+    pacing_start(peer);
+    peer->edge_us = loop_now_us(peer->instance->env->loop);
     find_live_edge(&peer->video, feed);
     find_live_edge(&peer->audio, feed);
     keep_records(&peer->video);
@@ -377,6 +373,13 @@ static bool may_answer_wish(struct peer *peer, uint64_t key)
     return true;
 }
 
+/* Begun again and again, a key frame on a thin path would never be whole. */
+static bool is_on_its_way(const struct peer *peer)
+{
+    return peer->pending && peer->pending->is_key &&
+           peer->pending_seq == feed_newest_key(peer->cursor.feed);
+}
+
 /* The current group of pictures once more, from its key frame on. */
 void send_again_from_key(struct peer *peer)
 {
@@ -384,9 +387,11 @@ void send_again_from_key(struct peer *peer)
     int64_t now_us = loop_now_us(peer->instance->env->loop);
 
     peer->numbers.key_wishes++;
-    if (!feed || !peer->video.is_used || !may_answer_wish(peer, feed_newest_key(feed)))
+    if (!feed || !peer->video.is_used || is_on_its_way(peer) ||
+        !may_answer_wish(peer, feed_newest_key(feed)))
         return;
-    peer->key_wish_us = now_us;
+    peer->key_wish_us = peer->edge_us = now_us;
+    peer->next_key = 0;
     drop_pending(peer);
     find_live_edge(&peer->video, feed);
     cursor_detach(&peer->cursor);

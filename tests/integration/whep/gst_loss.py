@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """Plays a WHEP address's video with GStreamer's webrtcbin and prints what it decoded as JSON.
 
-    gst_loss.py URL SECONDS [--port-offset N]
+    gst_loss.py URL SECONDS [--port-offset N] [--twcc]
 
-As aiortc_play.py does; buffer is what the jitter buffer says.
+gaps and late_ms as in through.py; torn counts pictures with something missing; buffer is what the
+jitter buffer says. --twcc: tells when each packet came (transport-wide feedback), as browsers do.
 """
 import json
 import time
@@ -19,6 +20,8 @@ import through  # noqa: E402
 
 CAPS = ("application/x-rtp,media=video,encoding-name=H264,payload=102,clock-rate=90000,"
         "packetization-mode=(string)1,profile-level-id=(string)42e01f,rtcp-fb-nack-pli=(boolean)true")
+TWCC = (",rtcp-fb-transport-cc=(boolean)true,extmap-3=(string)"
+        "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01")
 LATENCY_MS = 250
 
 
@@ -39,7 +42,7 @@ class Viewer:
         self.peer.connect("notify::ice-gathering-state", self.on_gathered)
         transceiver = self.peer.emit(
             "add-transceiver", GstWebRTC.WebRTCRTPTransceiverDirection.RECVONLY,
-            Gst.Caps.from_string(CAPS))
+            Gst.Caps.from_string(CAPS + (TWCC if words.twcc else "")))
         transceiver.set_property("do-nack", True)
         bus = self.pipeline.get_bus()
         bus.add_signal_watch()
@@ -119,4 +122,4 @@ class Viewer:
 
 
 Gst.init(None)
-print(json.dumps(Viewer(through.words()).play()))
+print(json.dumps(Viewer(through.words("--twcc")).play()))

@@ -9,8 +9,10 @@ CONTEXT = ssl.create_default_context()
 CONTEXT.check_hostname, CONTEXT.verify_mode = False, ssl.CERT_NONE
 
 
-def words():
+def words(*flags):
     parser = argparse.ArgumentParser()
+    for flag in flags:
+        parser.add_argument(flag, action="store_true")
     parser.add_argument("url")
     parser.add_argument("seconds", type=float)
     parser.add_argument("--port-offset", type=int, default=0, help="of the way through impair.py")

@@ -332,6 +332,70 @@ static void receiver_reports_alone_move_it(void **state)
     free(path);
 }
 
+/* A second's worth at a rate, of which a report then says what was lost. */
+static void send_a_second(struct path *path, uint32_t bps, uint32_t lost_permille)
+{
+    for (unsigned i = 0; i < 100; i++) {
+        estimate_sent(&path->estimate, path->seq++, (uint16_t)(bps / 8 / 100), path->now_us);
+        path->now_us += 10 * MS;
+    }
+    estimate_loss(&path->estimate, (uint8_t)(lost_permille * 256 / 1000), path->now_us);
+}
+
+static void much_loss_shows_what_there_is_room_for(void **state)
+{
+    struct path *path = path_new(1 * MBPS, 100 * MS);
+
+    (void)state;
+    send_a_second(path, 2 * MBPS, 500);
+    assert_near(path, 1 * MBPS);
+    assert_true(path->estimate.is_tight);
+    for (unsigned i = 0; i < 9; i++) {
+        send_a_second(path, path->estimate.bps, 0);
+        assert_true(path->estimate.is_tight);
+    }
+    assert_true(path->estimate.bps > 2 * MBPS);
+    send_a_second(path, 2 * MBPS, 0);
+    send_a_second(path, 2 * MBPS, 0);
+    assert_false(path->estimate.is_tight);
+    free(path);
+}
+
+static void a_little_loss_is_no_tight_path(void **state)
+{
+    struct path *path = path_new(1 * MBPS, 100 * MS);
+
+    (void)state;
+    for (unsigned i = 0; i < 20; i++) {
+        send_a_second(path, 2 * MBPS, 60);
+        assert_false(path->estimate.is_tight);
+    }
+    assert_true(path->estimate.bps >= ESTIMATE_START_BPS);
+    free(path);
+}
+
+static void what_is_missing_counts_before_the_first_report_only(void **state)
+{
+    struct path *path = path_new(1 * MBPS, 100 * MS);
+    uint32_t lowered;
+
+    (void)state;
+    for (unsigned i = 0; i < 60; i++)
+        estimate_sent(&path->estimate, path->seq++, PACKET_BYTES, path->now_us);
+    for (unsigned i = 0; i < 19; i++)
+        estimate_missing(&path->estimate, path->now_us);
+    assert_false(path->estimate.has_feedback);
+    estimate_missing(&path->estimate, path->now_us);
+    assert_true(path->estimate.has_feedback);
+    assert_true(path->estimate.is_tight);
+    lowered = path->estimate.bps;
+    assert_true(lowered < ESTIMATE_START_BPS);
+    for (unsigned i = 0; i < 100; i++)
+        estimate_missing(&path->estimate, path->now_us);
+    assert_int_equal(path->estimate.bps, lowered);
+    free(path);
+}
+
 static void what_was_sent_bounds_growth_without_transport_feedback(void **state)
 {
     struct path *path = path_new(1 * MBPS, 100 * MS);
@@ -379,6 +443,9 @@ int main(void)
         cmocka_unit_test(clocks_that_jump_are_survived),
         cmocka_unit_test(any_order_of_calls_stays_within_bounds),
         cmocka_unit_test(receiver_reports_alone_move_it),
+        cmocka_unit_test(much_loss_shows_what_there_is_room_for),
+        cmocka_unit_test(a_little_loss_is_no_tight_path),
+        cmocka_unit_test(what_is_missing_counts_before_the_first_report_only),
         cmocka_unit_test(what_was_sent_bounds_growth_without_transport_feedback),
         cmocka_unit_test(the_viewers_own_bound_holds_until_the_next),
     };
