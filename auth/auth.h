@@ -13,7 +13,7 @@
 #include "db/store.h"
 #include "net/addr.h"
 
-enum { AUTH_TOKEN_TEXT = 72, AUTH_TOKEN_ID = 17 };
+enum { AUTH_TOKEN_TEXT = 72, AUTH_TOKEN_ID = 17, AUTH_PASSPHRASE_TEXT = 33 };
 
 struct auth;
 
@@ -26,6 +26,10 @@ void auth_token_id(char id[AUTH_TOKEN_ID]);
 
 /* The token of an id: what the holder shows. Wipe it after use. */
 void auth_token_text(const struct auth *auth, const char *id, char out[AUTH_TOKEN_TEXT]);
+
+/* What media is encrypted with for the holder of that token, where a protocol has passphrases:
+ * 32 hex digits, made of the id under the server's key, and nowhere stored. Wipe it after use. */
+void auth_passphrase_text(const struct auth *auth, const char *id, char out[AUTH_PASSPHRASE_TEXT]);
 
 /* 0 and the id if the token is whole and its MAC is ours, else -ERR_AUTH. */
 int auth_token_check(const struct auth *auth, const char *token, char id[AUTH_TOKEN_ID]) MUST_CHECK;

@@ -24,6 +24,9 @@ enum {
     TOKEN_LEN = MAC_AT + 2 * MAC_BYTES
 };
 
+/* As long as each other; what differs keeps a token's MAC from being a passphrase. */
+static const char token_prefix[] = "cv1_", passphrase_prefix[] = "srt_";
+
 static int write_key(int fd)
 {
     uint8_t key[AUTH_KEY];
@@ -132,23 +135,38 @@ void auth_token_id(char id[AUTH_TOKEN_ID])
     put_hex(id, bytes, sizeof(bytes));
 }
 
-/* text gets the whole token of the 16 digits at id; false without memory. */
-static bool make_token(const struct auth *auth, const char *id, char text[TOKEN_LEN + 1])
+/* out gets the MAC, in hex, of a prefix and the 16 digits at id; false without memory. */
+static bool put_mac(const struct auth *auth, const char *prefix, const char *id,
+                    char out[2 * MAC_BYTES + 1])
 {
-    uint8_t mac[EVP_MAX_MD_SIZE];
+    uint8_t text[PREFIX + ID_DIGITS], mac[EVP_MAX_MD_SIZE];
     unsigned len = 0;
     bool is_made;
 
-    memcpy(text, "cv1_", PREFIX);
+    memcpy(text, prefix, PREFIX);
     memcpy(text + PREFIX, id, ID_DIGITS);
-    is_made = HMAC(EVP_sha256(), auth->key, AUTH_KEY, (const uint8_t *)text, PREFIX + ID_DIGITS,
-                   mac, &len) &&
-              len >= MAC_BYTES;
-    text[MAC_AT - 1] = '_';
+    is_made =
+        HMAC(EVP_sha256(), auth->key, AUTH_KEY, text, sizeof(text), mac, &len) && len >= MAC_BYTES;
     if (is_made)
-        put_hex(text + MAC_AT, mac, MAC_BYTES);
+        put_hex(out, mac, MAC_BYTES);
     OPENSSL_cleanse(mac, sizeof(mac));
     return is_made;
+}
+
+/* text gets the whole token of the 16 digits at id; false without memory. */
+static bool make_token(const struct auth *auth, const char *id, char text[TOKEN_LEN + 1])
+{
+    memcpy(text, token_prefix, PREFIX);
+    memcpy(text + PREFIX, id, ID_DIGITS);
+    text[MAC_AT - 1] = '_';
+    return put_mac(auth, token_prefix, id, text + MAC_AT);
+}
+
+void auth_passphrase_text(const struct auth *auth, const char *id, char out[AUTH_PASSPHRASE_TEXT])
+{
+    out[0] = 0;
+    if (strlen(id) == ID_DIGITS)
+        (void)put_mac(auth, passphrase_prefix, id, out);
 }
 
 void auth_token_text(const struct auth *auth, const char *id, char out[AUTH_TOKEN_TEXT])
@@ -163,8 +181,8 @@ void auth_token_text(const struct auth *auth, const char *id, char out[AUTH_TOKE
 
 static bool has_shape(const char *token)
 {
-    if (!token || strnlen(token, TOKEN_LEN + 1) != TOKEN_LEN || memcmp(token, "cv1_", PREFIX) ||
-        token[MAC_AT - 1] != '_')
+    if (!token || strnlen(token, TOKEN_LEN + 1) != TOKEN_LEN ||
+        memcmp(token, token_prefix, PREFIX) || token[MAC_AT - 1] != '_')
         return false;
     for (int i = PREFIX; i < TOKEN_LEN; i++) {
         bool is_digit =

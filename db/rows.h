@@ -56,6 +56,7 @@ struct store_token {
     char origins[STORE_LIST];   /* web origins; "" : any */
     int64_t not_before_s, expires_s, created_s, revoked_s; /* 0: no such limit, not revoked */
     uint32_t viewers_max;                                  /* 0: no limit */
+    bool has_srt_passphrase; /* its SRT is encrypted: auth_passphrase_text */
 };
 
 struct store_code { /* a one-time enrolment code, by the hash of it */

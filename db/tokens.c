@@ -6,7 +6,7 @@
 
 #define COLUMNS                                                                                    \
     "id, label, cameras, agent_id, protocols, networks, origins, not_before_s, expires_s, "        \
-    "created_s, revoked_s, viewers_max"
+    "created_s, revoked_s, viewers_max, srt_passphrase"
 
 static void read_token(struct query *query, struct store_token *token)
 {
@@ -22,6 +22,7 @@ static void read_token(struct query *query, struct store_token *token)
     token->created_s = query_int(query);
     token->revoked_s = query_int(query);
     token->viewers_max = (uint32_t)query_int(query);
+    token->has_srt_passphrase = query_int(query) != 0;
 }
 
 int store_token_find(struct store_reader *reader, const char *id, struct store_token *out)
@@ -59,12 +60,12 @@ static int apply_put(struct db *db, const void *request, size_t len)
 {
     static const char sql[] =
         "INSERT INTO token (" COLUMNS ") "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) "
         "ON CONFLICT (id) DO UPDATE SET label = excluded.label, cameras = excluded.cameras, "
         "agent_id = excluded.agent_id, protocols = excluded.protocols, "
         "networks = excluded.networks, origins = excluded.origins, "
         "not_before_s = excluded.not_before_s, expires_s = excluded.expires_s, "
-        "viewers_max = excluded.viewers_max";
+        "viewers_max = excluded.viewers_max, srt_passphrase = excluded.srt_passphrase";
     const struct store_token *token = request;
     struct query query = query_begin(db, sql);
     int err;
@@ -82,6 +83,7 @@ static int apply_put(struct db *db, const void *request, size_t len)
     query_bind_int(&query, token->created_s ? token->created_s : clock_wall_us() / 1000000);
     query_bind_int(&query, token->revoked_s);
     query_bind_int(&query, token->viewers_max);
+    query_bind_int(&query, token->has_srt_passphrase);
     err = query_run(&query);
     return err ? err : db_log_change(db, STORE_TOKENS, token->id, false);
 }

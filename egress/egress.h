@@ -32,7 +32,7 @@ enum verdict {
     VERDICT_OVERLOADED      /* out of memory or descriptors, or draining: 503 */
 };
 
-enum { TOKEN_TEXT = 72 };
+enum { TOKEN_TEXT = 72, PASSPHRASE_TEXT = 33 };
 
 /* One viewer's request to watch, and its grant while it does. Embedded in the viewer's
  * session; the strings asked with are copied by admit. */
@@ -67,6 +67,10 @@ struct admission {
     const char
         *origins; /* where pages may embed it, for CORS: space-separated, "" any; until leave */
     char viewer_id[17]; /* for logs */
+
+    /* What media is encrypted with, where the protocol has passphrases; "" without one. There from
+     * on_wait on; the egress wipes it once it has used it. */
+    char passphrase[PASSPHRASE_TEXT];
 
     uint64_t out_bytes; /* the egress counts what it sent: metering reads it */
 
@@ -107,6 +111,7 @@ struct egress_instance;
 
 struct egress_url {
     const char *name;
+    const char *passphrase; /* NULL, or what stands between text and a token's passphrase */
     char text[512];
 };
 

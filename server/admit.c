@@ -218,6 +218,8 @@ static int fill_grant(struct grant *grant, const struct store_token *token,
     memcpy(grant->camera_id, camera->id, sizeof(grant->camera_id));
     grant->expires_s = token->expires_s;
     grant->viewers_max = token->viewers_max;
+    if (token->has_srt_passphrase)
+        auth_passphrase_text(grant->worker->server->auth, token->id, grant->admission->passphrase);
     return 0;
 }
 

@@ -104,10 +104,12 @@ static void camera_urls(void *owner, const char *slug,
     struct egress_url url;
 
     for (unsigned i = 0; egress_all[i]; i++)
-        for (unsigned k = 0; egress_all[i]->url &&
-                             egress_all[i]->url(&api->server->workers[0].env, k, slug, &url) == 0;
-             k++)
+        for (unsigned k = 0; egress_all[i]->url; k++) {
+            url.passphrase = NULL;
+            if (egress_all[i]->url(&api->server->workers[0].env, k, slug, &url) != 0)
+                break;
             each(to, &url);
+        }
 }
 
 static int listen_at_socket(struct local_api *api)

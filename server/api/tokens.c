@@ -56,6 +56,7 @@ void token_fields_read(struct fields *fields, struct api_env *env, struct store_
         fields_fail(fields, "expires", "must be later than not_before");
     if (fields_int(fields, "viewers_max", &viewers, 1000000))
         token->viewers_max = (uint32_t)viewers;
+    fields_bool(fields, "srt_passphrase", &token->has_srt_passphrase);
 }
 
 struct resolve {
@@ -117,6 +118,8 @@ static json_t *token_json(const struct store_token *token)
                   (json_int_t)token->expires_s, "created", (json_int_t)token->created_s, "revoked",
                   (json_int_t)token->revoked_s, "viewers_max", (json_int_t)token->viewers_max);
 
+    if (token->has_srt_passphrase)
+        json_object_set_new(json, "has_srt_passphrase", json_true());
     if (token->agent_id[0])
         json_object_set_new(json, "agent_id", json_string(token->agent_id));
     set_words(json, "cameras", token->cameras);
@@ -130,20 +133,23 @@ static json_t *token_json(const struct store_token *token)
 struct addresses {
     struct api_env *env;
     const char *text;
-    json_t *cameras; /* owned: slug → name → address */
-    json_t *camera;  /* borrowed: the one whose addresses come */
+    const char *passphrase; /* "" without one */
+    json_t *cameras;        /* owned: slug → name → address */
+    json_t *camera;         /* borrowed: the one whose addresses come */
 };
 
 static void add_address(void *to, const struct egress_url *url)
 {
     struct addresses *addresses = to;
     const char *gap = strstr(url->text, "%s");
-    char text[sizeof(url->text) + AUTH_TOKEN_TEXT];
+    char text[sizeof(url->text) + AUTH_TOKEN_TEXT + 2 * AUTH_PASSPHRASE_TEXT];
+    bool is_encrypted = url->passphrase && addresses->passphrase[0];
 
     if (!gap)
         return;
-    snprintf(text, sizeof(text), "%.*s%s%s", (int)(gap - url->text), url->text, addresses->text,
-             gap + 2);
+    snprintf(text, sizeof(text), "%.*s%s%s%s%s", (int)(gap - url->text), url->text, addresses->text,
+             gap + 2, is_encrypted ? url->passphrase : "",
+             is_encrypted ? addresses->passphrase : "");
     json_object_set_new(addresses->camera, url->name, json_string(text));
     secret_wipe(text, sizeof(text));
 }
@@ -164,16 +170,21 @@ static bool add_addresses(void *owner, const char *id)
 static void respond_token(struct api_env *env, struct http_request *request,
                           const struct store_token *token, unsigned status)
 {
-    char text[AUTH_TOKEN_TEXT];
-    struct addresses addresses = {.env = env, .text = text};
+    char text[AUTH_TOKEN_TEXT], passphrase[AUTH_PASSPHRASE_TEXT] = "";
+    struct addresses addresses = {.env = env, .text = text, .passphrase = passphrase};
     json_t *json = token_json(token);
 
     auth_token_text(env->auth, token->id, text);
+    if (token->has_srt_passphrase) {
+        auth_passphrase_text(env->auth, token->id, passphrase);
+        json_object_set_new(json, "srt_passphrase", json_string(passphrase));
+    }
     addresses.cameras = json_object();
     each_word(token->cameras, add_addresses, &addresses);
     json_object_set_new(json, "token", json_string(text));
     json_object_set_new(json, "urls", addresses.cameras);
     secret_wipe(text, sizeof(text));
+    secret_wipe(passphrase, sizeof(passphrase));
     api_respond(request, status, json);
 }
 

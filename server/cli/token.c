@@ -53,17 +53,24 @@ static const struct option options[] = {
      .min = 0,
      .max = 1000000,
      .help = "add: viewers at once; 0 is no limit."},
+    {.name = "srt-passphrase",
+     .type = OPTION_BOOL,
+     .preset = "false",
+     .help = "add: encrypts what viewers get by SRT; prints the passphrase."},
     {.name = NULL},
 };
 
 static void print_token(const json_t *token)
 {
+    const char *passphrase = json_string_value(json_object_get(token, "srt_passphrase"));
     const json_t *cameras = json_object_get(token, "urls");
     const char *slug, *name;
     json_t *urls, *url;
 
     print_safe(stdout, json_string_value(json_object_get(token, "token")));
     printf("\n");
+    if (passphrase)
+        printf("SRT passphrase: %s\n", passphrase);
     json_object_foreach((json_t *)(uintptr_t)cameras, slug, urls)
     {
         json_object_foreach(urls, name, url)
@@ -91,6 +98,8 @@ static int run_add(struct cli *cli)
         json_object_set_new(body, "expires", json_integer((json_int_t)time(NULL) + seconds));
     if (viewers)
         json_object_set_new(body, "viewers_max", json_integer(viewers));
+    if (option_bool(cli->options, "srt-passphrase"))
+        json_object_set_new(body, "srt_passphrase", json_true());
     if (cli_ask(cli, "POST", "/api/v1/tokens", body, &reply))
         return 1;
     if (cli->as_json)

@@ -110,6 +110,22 @@ static void a_token_is_checked_whole(void **state)
     assert_int_equal(auth_token_check(gate->auth, changed, id), -ERR_AUTH);
 }
 
+static void a_passphrase_is_the_tokens_own_and_not_its_mac(void **state)
+{
+    struct gate *gate = *state;
+    char text[AUTH_PASSPHRASE_TEXT], again[AUTH_PASSPHRASE_TEXT], other[AUTH_PASSPHRASE_TEXT];
+
+    auth_passphrase_text(gate->auth, gate->row.id, text);
+    auth_passphrase_text(gate->auth, gate->row.id, again);
+    auth_passphrase_text(gate->auth, "0123456789abcdef", other);
+    assert_int_equal(strlen(text), 32);
+    assert_string_equal(text, again);
+    assert_string_not_equal(text, other);
+    assert_null(strstr(gate->token, text));
+    auth_passphrase_text(gate->auth, "short", text);
+    assert_string_equal(text, "");
+}
+
 static void texts_that_are_no_tokens_are_refused(void **state)
 {
     static const char *const texts[] = {
@@ -276,6 +292,7 @@ int main(void)
         T(the_key_is_made_once_and_is_private),
         T(a_key_file_of_another_length_is_refused),
         T(a_token_is_checked_whole),
+        T(a_passphrase_is_the_tokens_own_and_not_its_mac),
         T(texts_that_are_no_tokens_are_refused),
         T(a_token_of_another_server_is_unknown),
         T(no_token_is_told_from_a_wrong_one),

@@ -34,8 +34,27 @@ static void a_newer_schema_is_refused_with_advice(void **state)
     assert_non_null(strstr(error.text, fixture->path));
     sql_in(fixture->path, "PRAGMA user_version = -1");
     assert_int_equal(open_and_close(fixture, &error), -ERR_STORE);
-    sql_in(fixture->path, "PRAGMA user_version = 1");
+    sql_in(fixture->path, "PRAGMA user_version = 2");
     fixture_open(fixture);
+}
+
+static void an_older_schema_is_brought_up_to_date(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_token token = {.id = "0123456789abcdef", .has_srt_passphrase = true}, out;
+
+    fixture_close(fixture);
+    sql_in(fixture->path, "INSERT INTO token VALUES ('old', 'Anna', '', '', '', '', '', 0, 0, 1, "
+                          "0, 0, 0); ALTER TABLE token DROP COLUMN srt_passphrase; "
+                          "PRAGMA user_version = 1");
+    fixture_open(fixture);
+    assert_int_equal(store_token_find(fixture->reader, "old", &out), 0);
+    assert_string_equal(out.label, "Anna");
+    assert_false(out.has_srt_passphrase);
+    store_token_put(fixture->store, &token, fixture_done(fixture));
+    assert_int_equal(fixture_wait(fixture), 0);
+    assert_int_equal(store_token_find(fixture->reader, token.id, &out), 0);
+    assert_true(out.has_srt_passphrase);
 }
 
 static void another_programs_database_is_left_alone(void **state)
@@ -350,6 +369,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         T(a_newer_schema_is_refused_with_advice),
+        T(an_older_schema_is_brought_up_to_date),
         T(another_programs_database_is_left_alone),
         T(a_file_that_is_no_database_is_refused),
         T(a_folder_that_is_not_there_is_named),

@@ -80,7 +80,7 @@ static inline size_t fixture_viewers(void *owner, const char *protocol)
 static inline void fixture_urls(void *owner, const char *slug,
                                 void (*each)(void *to, const struct egress_url *url), void *to)
 {
-    struct egress_url url = {.name = "rtsp"};
+    struct egress_url url = {.name = "rtsp", .passphrase = "&passphrase="};
 
     (void)owner;
     snprintf(url.text, sizeof(url.text), "rtsp://relay.test:8554/%s?token=%%s", slug);

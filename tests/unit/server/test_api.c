@@ -252,6 +252,33 @@ static void a_token_is_made_shown_and_revoked(void **state)
     json_decref(made);
 }
 
+static void a_passphrase_is_shown_with_the_token_alone(void **state)
+{
+    struct api_fixture *fixture = *state;
+    char target[80];
+    json_t *made, *json;
+
+    add_camera(fixture, "front-door");
+    assert_int_equal(api_ask(fixture, "POST", "/api/v1/tokens",
+                             "{'label': 'Anna', 'cameras': ['front-door'], "
+                             "'srt_passphrase': true}",
+                             &made),
+                     201);
+    assert_int_equal(strlen(text_of(made, "srt_passphrase")), 32);
+    assert_non_null(
+        strstr(text_of(json_object_get(json_object_get(made, "urls"), "front-door"), "rtsp"),
+               text_of(made, "srt_passphrase")));
+    snprintf(target, sizeof(target), "/api/v1/tokens/%s", text_of(made, "id"));
+    assert_int_equal(api_ask(fixture, "GET", target, NULL, &json), 200);
+    assert_null(json_object_get(json, "srt_passphrase"));
+    assert_true(json_is_true(json_object_get(json, "has_srt_passphrase")));
+    json_decref(json);
+    json_decref(made);
+    assert_int_equal(api_ask(fixture, "POST", "/api/v1/tokens", "{'label': 'Bob'}", &made), 201);
+    assert_null(json_object_get(made, "srt_passphrase"));
+    json_decref(made);
+}
+
 static void a_wrong_token_is_refused_by_field(void **state)
 {
     static const struct {
@@ -470,6 +497,7 @@ int main(void)
         T(wrong_fields_are_named_and_secrets_not_quoted),
         T(a_camera_is_changed_and_removed),
         T(a_token_is_made_shown_and_revoked),
+        T(a_passphrase_is_shown_with_the_token_alone),
         T(a_wrong_token_is_refused_by_field),
         T(agents_are_listed_and_revoked),
         T(status_counts_what_there_is),
