@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -23,15 +24,16 @@ void question_unref(struct question *question)
     if (!question || atomic_fetch_sub(&question->refs, 1) > 1)
         return;
     sem_destroy(&question->answered);
-    explicit_bzero(&question->request, sizeof(question->request));
+    explicit_bzero(question, sizeof(*question));
     free(question);
 }
 
-bool question_answer(struct question *question, enum srt_code code)
+bool question_answer(struct question *question, enum srt_code code, const char *passphrase)
 {
     int asked = QUESTION_ASKED;
 
-    question->code = code; /* before the state: it is read after */
+    question->code = code; /* before the state: these are read after */
+    snprintf(question->passphrase, sizeof(question->passphrase), "%s", passphrase);
     if (!atomic_compare_exchange_strong(&question->state, &asked, QUESTION_ANSWERED))
         return false;
     sem_post(&question->answered);
@@ -47,7 +49,7 @@ static void on_question(struct loop_task *task)
         srt_session_ask(instance, question);
         return;
     }
-    (void)question_answer(question, SRT_CODE_DOWN);
+    (void)question_answer(question, SRT_CODE_DOWN, "");
     question_unref(question);
 }
 
@@ -83,6 +85,16 @@ static enum srt_code wait_for_answer(struct question *question)
     return question->code;
 }
 
+/* libsrt itself then refuses callers with another one, or none (SRT_REJ_BADSECRET, _UNSECURE). */
+static enum srt_code use_passphrase(const struct question *question)
+{
+    int len = (int)strlen(question->passphrase);
+
+    if (len && srt_setsockflag(question->socket, SRTO_PASSPHRASE, question->passphrase, len) != 0)
+        return SRT_CODE_OVERLOAD;
+    return SRT_CODE_OK;
+}
+
 /* Loops take turns: a stream's viewers are spread over all of them. */
 static enum srt_code ask_loop(const struct srt_request *request, int socket,
                               const struct addr *peer)
@@ -98,6 +110,8 @@ static enum srt_code ask_loop(const struct srt_request *request, int socket,
     question->loop_index = index;
     loop_post(instance->env->loop, &question->task);
     code = wait_for_answer(question);
+    if (code == SRT_CODE_OK)
+        code = use_passphrase(question);
     question_unref(question);
     return code;
 }
@@ -133,15 +147,17 @@ static enum srt_code ask(struct gate *gate, int socket, const struct addr *peer,
 int gate_ask(void *gate, int socket, int version, const struct sockaddr *peer,
              const char *stream_id)
 {
+    struct gate *own = gate;
     struct addr addr = {.len = peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
                                                            : sizeof(struct sockaddr_in)};
     enum srt_code code = SRT_CODE_DOWN;
 
+    flood_count(&own->flood);
     memcpy(&addr.storage, peer, addr.len);
     atomic_fetch_add(&inside, 1);
     if (atomic_load(&is_open))
         code = version < VERSION_SRT ? SRT_CODE_BAD_REQUEST
-                                     : ask(gate, socket, &addr, stream_id ? stream_id : "");
+                                     : ask(own, socket, &addr, stream_id ? stream_id : "");
     atomic_fetch_sub(&inside, 1);
     if (code == SRT_CODE_OK)
         return 0;

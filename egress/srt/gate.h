@@ -11,6 +11,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
+#include "egress/srt/flood.h"
 #include "egress/srt/limit.h"
 #include "egress/srt/wire.h"
 
@@ -22,8 +23,9 @@ enum {
     GATE_WAIT_MAX_US = 1000 * 1000, /* saved up while nobody came */
 };
 
-/* One for each port, used by its thread alone. */
+/* One for each port, used by its thread alone, but for flood. */
 struct gate {
+    struct flood flood;
     struct limit limit;
     int64_t spent_us; /* on waiting, and not paid off yet by time that passed */
     int64_t since_us; /* the spent time is as of then */
@@ -37,7 +39,8 @@ struct question {
     atomic_uint refs;
     atomic_int state;
     sem_t answered;
-    enum srt_code code; /* the answer */
+    enum srt_code code; /* the answer, and with SRT_CODE_OK: */
+    char passphrase[PASSPHRASE_TEXT];
     unsigned loop_index;
     int socket; /* libsrt's, not connected yet */
     struct addr peer;
@@ -52,8 +55,9 @@ int gate_ask(void *gate, int socket, int version, const struct sockaddr *peer,
 void gate_open(void);
 void gate_close(void);
 
-/* On the loop, once. False: nobody waits for it any more, the caller was refused. */
-bool question_answer(struct question *question, enum srt_code code);
+/* On the loop, once. passphrase: "" for a caller that may not encrypt. False: nobody waits for it
+ * any more, the caller was refused. */
+bool question_answer(struct question *question, enum srt_code code, const char *passphrase);
 
 /* Takes NULL. */
 void question_unref(struct question *question);

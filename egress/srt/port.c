@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "egress/srt/libsrt.h" /* before ours, see there */
@@ -10,6 +11,7 @@
 #include "base/random.h"
 #include "egress/srt/filter.h"
 #include "egress/srt/gate.h"
+#include "egress/srt/session.h"
 #include "net/addr.h"
 
 enum {
@@ -17,7 +19,8 @@ enum {
     BACKLOG = 256, /* connected, not accepted yet: a session does that within 2 ms */
     SEND_BUFFER_BYTES = 4 * 1024 * 1024,
     RECEIVE_BUFFER_BYTES = 48 * 1024, /* viewers send us nothing */
-    RECEIVE_PACKETS = 512
+    RECEIVE_PACKETS = 512,
+    RETRANSMIT_AT_ONCE = 0 /* each time it is asked for: libsrt's own patience is 300 ms at first */
 };
 
 static struct port {
@@ -31,17 +34,26 @@ static int set_int(SRTSOCKET socket, SRT_SOCKOPT option, int value)
     return srt_setsockflag(socket, option, &value, sizeof(value));
 }
 
+static int key_bytes(const struct options *options)
+{
+    return (int)strtol(option_text(options, "srt-key-bits"), NULL, 10) / 8;
+}
+
 /* What each viewer's socket inherits. */
 static int set_options(SRTSOCKET socket, const struct options *options, bool is_v6)
 {
+    int64_t start = START_BYTES_PER_S; /* until a session has caught up */
     bool no = false, yes = true;
     int err = set_int(socket, SRTO_TRANSTYPE, SRTT_LIVE);
 
     err |= set_int(socket, SRTO_LATENCY, (int)option_int(options, "srt-latency-min"));
     err |= set_int(socket, SRTO_PAYLOADSIZE, MESSAGE_BYTES);
+    err |= set_int(socket, SRTO_PBKEYLEN, key_bytes(options));
+    err |= set_int(socket, SRTO_RETRANSMITALGO, RETRANSMIT_AT_ONCE);
     err |= set_int(socket, SRTO_FC, RECEIVE_PACKETS);
     err |= set_int(socket, SRTO_SNDBUF, SEND_BUFFER_BYTES);
     err |= set_int(socket, SRTO_RCVBUF, RECEIVE_BUFFER_BYTES);
+    err |= srt_setsockflag(socket, SRTO_MAXBW, &start, sizeof(start));
     err |= srt_setsockflag(socket, SRTO_SNDSYN, &no, sizeof(no));
     err |= srt_setsockflag(socket, SRTO_RCVSYN, &no, sizeof(no));
     err |= srt_setsockflag(socket, SRTO_TLPKTDROP, &yes, sizeof(yes));
@@ -62,7 +74,7 @@ static int open_udp(const struct addr *at)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0)
         err = -errno;
     if (err == 0)
-        err = filter_attach(fd);
+        err = filter_attach(fd, 0);
     if (err == 0 && bind(fd, (const struct sockaddr *)&at->storage, at->len) < 0)
         err = -errno;
     if (err == 0)
@@ -79,7 +91,7 @@ static int listen_at(const struct addr *at, const struct options *options)
 
     if (fd < 0)
         return fd;
-    port->gate = (struct gate){.limit.seed = random_u64()};
+    port->gate = (struct gate){.limit.seed = random_u64(), .flood.fd = fd};
     port->socket = srt_create_socket();
     if (port->socket == SRT_INVALID_SOCK || set_options(port->socket, options, is_v6) != 0 ||
         srt_listen_callback(port->socket, gate_ask, &port->gate) != 0 ||
@@ -143,4 +155,10 @@ void port_accept(void)
     for (unsigned i = 0; i < total; i++)
         while (srt_accept(ports[i].socket, NULL, NULL) != SRT_INVALID_SOCK)
             continue;
+}
+
+void port_relax(void)
+{
+    for (unsigned i = 0; i < total; i++)
+        flood_relax(&ports[i].gate.flood);
 }

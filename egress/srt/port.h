@@ -11,5 +11,8 @@ int port_open(const struct options *options) MUST_CHECK;
 void port_shut(void);  /* no new callers */
 void port_close(void); /* after all sessions: ends libsrt's threads */
 
+/* On one loop, every FLOOD_PERIOD_MS: lets more callers through again after a flood. */
+void port_relax(void);
+
 /* On any loop: takes what has connected off libsrt's queues. */
 void port_accept(void);

@@ -8,10 +8,12 @@
 #include "egress/srt/session.h"
 #include "egress/srt/srt.h"
 
-enum { TICK_US = 500 * 1000 };
+enum { TICK_US = FLOOD_PERIOD_MS * 1000 };
 
 static const struct option srt_options[] = {
     {"srt-port", OPTION_INT, "8890", 0, 65535, NULL, false, "UDP port for SRT (0: none)"},
+    {"srt-key-bits", OPTION_CHOICE, "256", 0, 0, "128 192 256", false,
+     "length of the AES key of SRT with a passphrase; callers may ask for another"},
     {"srt-latency-min", OPTION_INT, "120", 20, 8000, NULL, false,
      "least latency of SRT viewers, in ms: they may wish for more"},
     {"srt-latency-max", OPTION_INT, "8000", 20, 60000, NULL, false,
@@ -38,6 +40,8 @@ static void on_tick(struct loop_timer *timer)
 {
     struct egress_instance *instance = list_entry(timer, struct egress_instance, tick);
 
+    if (loop_index(instance->env->loop) == 0)
+        port_relax();
     gate_open(); /* every loop has its instance: they are made before any runs */
     srt_session_tick(instance);
     loop_timer_start(&instance->tick, TICK_US);
@@ -106,6 +110,7 @@ static int srt_url(const struct egress_env *env, unsigned i, const char *slug,
     if (i > 0 || !port)
         return -ERR_NOT_FOUND;
     out->name = "srt";
+    out->passphrase = "&passphrase=";
     snprintf(out->text, sizeof(out->text),
              is_v6 ? "srt://[%s]:%d?streamid=read:%s:token:%%s"
                    : "srt://%s:%d?streamid=read:%s:token:%%s",

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/list.h"
+#include "base/log.h"
 #include "egress/srt/wire.h"
 
 struct question;
@@ -18,13 +19,21 @@ struct egress_instance {
     bool is_draining;
 };
 
+enum { START_BYTES_PER_S = 5000000 };
+
 enum session_state {
     SESSION_ASKING,     /* libsrt's thread waits for the answer */
     SESSION_CONNECTING, /* let in: libsrt answers the handshake; maybe the camera still starts */
-    SESSION_WAITING,    /* connected, the camera still starts */
+    SESSION_PROBING,    /* connected, as far as we know; the caller may not know it yet */
+    SESSION_WAITING,    /* the camera still starts */
     SESSION_PLAYING,
     SESSION_LEAVING, /* over, but libsrt still connects it */
     SESSION_CLOSED
+};
+
+/* As libsrt counts them, in packets. */
+struct srt_figures {
+    int64_t sent, retransmitted, dropped, rtt_ms;
 };
 
 struct session {
@@ -41,21 +50,39 @@ struct session {
     struct loop_task gone;
     enum session_state state;
     bool is_allowed;
-    int64_t since_us;     /* let in */
-    int64_t began_us;     /* libsrt's clock of this connection begins */
+    int64_t since_us; /* let in */
+    int probe_count;
+    int64_t primed_us;    /* after since_us; 0: was not needed */
+    bool is_starting;     /* what was there before it came is not sent yet */
+    int64_t next_us;      /* while starting: the next packet's time, on libsrt's clock */
     int64_t progress_us;  /* the viewer last acknowledged something */
     int acknowledgements; /* by then */
+    struct srt_figures figures;
+    int64_t figures_us; /* last logged */
 };
 
 /* Takes the question, and answers it. */
 void srt_session_ask(struct egress_instance *instance, struct question *question);
 void srt_session_close(struct session *session);
 
+/* Its memory goes after the turn: libsrt's socket is closed already. */
+void srt_session_finish(struct session *session);
+
 /* Closes it for good: no loop runs any more. */
 void srt_session_abort(struct session *session);
 
 /* Twice a second: those who have gone, or take nothing. */
 void srt_session_tick(struct egress_instance *instance);
+
+/* egress/srt/connect.c: what happens between a caller's admission and its first picture. */
+void srt_connect_init(struct session *session);
+void srt_connect_start(struct session *session);
+
+/* egress/srt/send.c: once it is connected and allowed; may close it. */
+void srt_send_init(struct session *session);
+void srt_send_start(struct session *session);
+void srt_figures_take(struct session *session, int64_t now_us);
+void srt_figures_log(const struct session *session, enum log_level level);
 
 /* egress/srt/server.c: by loop; NULL when there is none. Only inside gate_ask, and on loops. */
 struct egress_instance *instance_for(unsigned loop_index);

@@ -56,6 +56,8 @@ def ffmpeg_input(url, transport):
         options += ["-rtsp_transport", transport]
     if url.startswith("https:"):
         options += ["-tls_verify", "0"]
+    if url.startswith("srt:"):
+        options += ["-analyzeduration", "500000"]  # else it looks at 5 s of media before it begins
     return [*options, "-i", url]
 
 

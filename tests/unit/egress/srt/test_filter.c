@@ -35,7 +35,7 @@ static int setup(void **state)
     assert_int_equal(bind(ends.in, (struct sockaddr *)&at, sizeof(at)), 0);
     assert_int_equal(getsockname(ends.in, (struct sockaddr *)&at, &len), 0);
     assert_int_equal(connect(ends.out, (struct sockaddr *)&at, sizeof(at)), 0);
-    assert_int_equal(filter_attach(ends.in), 0);
+    assert_int_equal(filter_attach(ends.in, 0), 0);
     *state = &ends;
     return 0;
 }
@@ -90,7 +90,7 @@ static bool handshake_comes(struct ends *ends, const struct handshake *handshake
 static void what_viewers_send_comes_through(void **state)
 {
     static const struct handshake begin = {INDUCTION, 1500, 25600, 0},
-                                  end = {CONCLUSION, 1500, 8192, 560};
+                                  end = {CONCLUSION, 1500, 8192, 0};
 
     assert_true(handshake_comes(*state, &begin));
     assert_true(handshake_comes(*state, &end));
@@ -159,6 +159,63 @@ static void handshakes_that_ask_for_the_impossible_are_dropped(void **state)
     assert_true(handshake_comes(*state, &jumbo)); /* libsrt takes the smaller of both ends' */
 }
 
+/* Handshakes with extensions; each is its type and length in words, and as many words. */
+static bool extensions_come(struct ends *ends, const uint32_t *heads, unsigned count, int beyond)
+{
+    uint8_t packet[PACKET] = {0x80};
+    size_t at = HEADER + HANDSHAKE_BYTES;
+
+    put(packet + HEADER + 12, 1500);
+    put(packet + HEADER + 16, 8192);
+    put(packet + HEADER + 20, CONCLUSION);
+    for (unsigned i = 0; i < count; i++) {
+        put(packet + at, heads[i]);
+        at += 4 + (heads[i] & 0xffff) * 4;
+        if (at > PACKET)
+            at = PACKET;
+    }
+    return comes_through(ends, packet, (size_t)((int)at + beyond));
+}
+
+enum { HSREQ_3 = 1 << 16 | 3, KEYS = 3 << 16, STREAM = 5 << 16, GROUP_2 = 8 << 16 | 2 };
+
+static void extensions_must_fit_the_packet_and_their_kind(void **state)
+{
+    static const uint32_t good[] = {HSREQ_3, KEYS | 26, STREAM | 128, 6 << 16 | 1, 7 << 16 | 9};
+    static const uint32_t bad[][2] = {{HSREQ_3, STREAM},           {HSREQ_3, STREAM | 129},
+                                      {HSREQ_3, KEYS | 27},        {HSREQ_3, GROUP_2},
+                                      {HSREQ_3, 1 << 16},          {0, HSREQ_3},
+                                      {HSREQ_3, 0x7fff << 16 | 1}, {HSREQ_3, STREAM | 0xffff}};
+    static const uint32_t many[] = {HSREQ_3, HSREQ_3, HSREQ_3, HSREQ_3, HSREQ_3, HSREQ_3};
+
+    for (unsigned count = 1; count <= 5; count++) {
+        assert_true(extensions_come(*state, good, count, 0));
+        assert_false(extensions_come(*state, good, count, -4));
+        assert_false(extensions_come(*state, good, count, 4));
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+        assert_false(extensions_come(*state, bad[i], 2, 0));
+    assert_false(extensions_come(*state, many, 6, 0));
+}
+
+static void of_a_flood_a_part_comes_through_and_of_cookies_all(void **state)
+{
+    static const struct handshake begin = {INDUCTION, 1500, 8192, 0},
+                                  end = {CONCLUSION, 1500, 8192, 0};
+    struct ends *ends = *state;
+    unsigned through[FILTER_LEVEL_MAX + 1] = {0};
+
+    for (unsigned level = 0; level <= FILTER_LEVEL_MAX; level += 2) {
+        assert_int_equal(filter_attach(ends->in, level), 0);
+        assert_true(handshake_comes(ends, &begin));
+        for (unsigned i = 0; i < 320; i++)
+            through[level] += handshake_comes(ends, &end);
+    }
+    assert_int_equal(through[0], 320);
+    assert_in_range(through[2], 2, 70); /* 20 on average */
+    assert_in_range(through[FILTER_LEVEL_MAX], 0, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +224,10 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(lengths_that_lie_are_dropped, setup, teardown),
         cmocka_unit_test_setup_teardown(a_range_without_its_end_is_dropped, setup, teardown),
+        cmocka_unit_test_setup_teardown(extensions_must_fit_the_packet_and_their_kind, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(of_a_flood_a_part_comes_through_and_of_cookies_all, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(handshakes_that_ask_for_the_impossible_are_dropped, setup,
                                         teardown),
     };
