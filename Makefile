@@ -17,7 +17,7 @@ include $(wildcard lib/*/sources.mk media/sources.mk agent-proto/sources.mk db/s
                    auth/sources.mk egress/sources.mk server/sources.mk agent/sources.mk)
 
 # Components in link order: each may use those after it.
-SERVER_PARTS := server egress http auth db agent_proto media rtsp net crypto base
+SERVER_PARTS := server egress http auth db agent_proto media rtsp rtmp net crypto base
 AGENT_PARTS  := agent agent_proto media rtsp net crypto base
 PARTS        := $(sort $(SERVER_PARTS) $(AGENT_PARTS))
 

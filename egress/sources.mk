@@ -19,3 +19,5 @@ SRC_egress += egress/webrtc/whep.c
 SRC_egress += egress/srt/connect.c egress/srt/filter.c egress/srt/flood.c egress/srt/gate.c
 SRC_egress += egress/srt/limit.c egress/srt/send.c
 SRC_egress += egress/srt/port.c egress/srt/server.c egress/srt/session.c egress/srt/wire.c
+SRC_egress += egress/rtmp/commands.c egress/rtmp/play.c egress/rtmp/server.c egress/rtmp/session.c
+SRC_egress += egress/rtmp/wire.c

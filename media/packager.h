@@ -52,3 +52,7 @@ extern const struct packager_kind packager_ts_segment;
  * (media/format/rtp_packager.h), of the first track that media/audio/to_opus.h can take. Of no
  * other track: -ERR_UNSUPPORTED if there is none. */
 extern const struct packager_kind packager_opus;
+
+/* media/format/flv_packager.c: RTMP messages in chunks (rtmp/chunk.h) on message stream 1, with
+ * absolute times: one packet a frame, and one that is_init with the headers of all tracks. */
+extern const struct packager_kind packager_flv;

@@ -20,10 +20,11 @@ enum packet_kind {
     PACKET_KINDS
 };
 
-/* One RTP packet within the buf of a PACKET_RTP or PACKET_RTP_OPUS. */
+/* One RTP packet within the buf of a PACKET_RTP or PACKET_RTP_OPUS; one track's header within that
+ * of a PACKET_FLV that is_init, in the tracks' order. */
 struct rtp_span {
     uint32_t offset; /* of the RTP header; 4 bytes of RTSP interleaved framing stand before it */
-    uint16_t len;    /* without that framing */
+    uint16_t len;    /* without that framing; FLV: 0 when the track has no header */
 };
 
 /* What a part of a segment is, for PACKET_CMAF; of a PACKET_TS_SEGMENT the only one. */
@@ -46,8 +47,8 @@ struct packet {
     struct buf *buf;                 /* owned reference; the bytes as sent */
     struct tracks *tracks;           /* owned reference; what it was made for */
     struct cmaf_place cmaf;          /* PACKET_CMAF, PACKET_TS_SEGMENT */
-    uint32_t rtp_time;               /* RTP: its timestamp */
-    unsigned span_count;             /* RTP only */
+    uint32_t rtp_time;               /* RTP: its timestamp; FLV: in ms */
+    unsigned span_count;             /* RTP, and FLV's headers */
     struct rtp_span span[];
 };
 

@@ -10,3 +10,4 @@ SRC_media += media/feed.c media/hub.c media/stream.c media/view.c
 SRC_media += media/format/cmaf.c media/format/ts_packager.c
 SRC_media += media/format/libav.c media/audio/to_opus.c media/audio/transcoder.c media/format/rtp_opus_packager.c
 SRC_media += media/format/key_packager.c media/format/still.c
+SRC_media += media/format/flv.c media/format/flv_packager.c

@@ -22,6 +22,7 @@ static const struct feed_kind feed_kinds[] = {
     {&packager_cmaf, {32 * 1024 * 1024, 20 * 1000000LL}, 0}, /* its viewers' windows linger */
     {&packager_ts, {8 * 1024 * 1024, 2 * 1000000}, 2 * 1000000},
     {&packager_ts_segment, {32 * 1024 * 1024, 20 * 1000000LL}, 0}, /* as CMAF */
+    {&packager_flv, {8 * 1024 * 1024, 2 * 1000000}, 2 * 1000000},
     {&packager_opus, {512 * 1024, 2 * 1000000}, 2 * 1000000},
     {&packager_key, {8 * 1024 * 1024, 1}, 10 * 1000000},
     {.packager = NULL},

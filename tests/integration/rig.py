@@ -16,7 +16,7 @@ import urllib.parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 STANDARD_PORTS = {"https": 8443, "http": 8080, "rtsp": 8554, "rtsps": 8322, "webrtc": 8189,
-                  "srt": 8890}
+                  "srt": 8890, "rtmp": 1935, "rtmps": 1936}
 PORTS_NEEDED = {"webrtc": os.cpu_count() or 1}  # one a worker
 PR_SET_PDEATHSIG = 1
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:")
