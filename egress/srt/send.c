@@ -6,16 +6,22 @@
 #include "egress/srt/session.h"
 
 enum {
+    EARLY_SHARE = 40, /* of the latency: 3 ms of 120 */
     START_MAX_US = 2 * 1000000,
     FIGURES_US = 10 * 1000000, /* how often they are logged */
     AWAY_US = 60 * 1000000     /* a viewer is held so long while its stream is away */
 };
 
-/* When the turn began in which the frame came: what this loop spent on other viewers since is no
- * part of the viewer's latency. */
-static int64_t turn_us(const struct session *session)
+/* What frames are stamped with: when the turn began in which they came, less what they spent on
+ * their way through agent and server. So that is part of the latency agreed on, and not added to
+ * it. */
+static int64_t source_us(const struct session *session)
 {
-    return srt_time_now() - (clock_mono_us() - loop_now_us(session->instance->env->loop));
+    const struct loop *loop = session->instance->env->loop;
+    int64_t turn_us = srt_time_now() - (clock_mono_us() - loop_now_us(loop));
+    int64_t at_us = turn_us - session->early_us;
+
+    return at_us > session->opened_us ? at_us : session->opened_us; /* libsrt takes none before */
 }
 
 static void end_start(struct session *session)
@@ -64,7 +70,7 @@ static int send_packet(struct session *session, const struct buf *buf, int64_t a
 static void on_ready(struct cursor *cursor)
 {
     struct session *session = list_entry(cursor, struct session, cursor);
-    int64_t at_us = turn_us(session);
+    int64_t at_us = source_us(session);
     struct packet *packet;
 
     while ((packet = cursor_next(cursor))) {
@@ -73,7 +79,7 @@ static void on_ready(struct cursor *cursor)
         if (err == SRT_EASYNCSND) {
             cursor_skip_to_key(cursor);
         } else if (err) {
-            if (err != SRT_ECONNLOST)
+            if (err != SRT_ECONNLOST && err != SRT_EINVSOCK && err != SRT_ENOCONN) /* just gone */
                 LOG(LOG_WARN, "viewer", session->admission.viewer_id, "srt-failed",
                     KV_S("text", srt_strerror(err, 0)));
             srt_session_close(session);
@@ -134,7 +140,9 @@ void srt_send_start(struct session *session)
 
     session->state = SESSION_PLAYING;
     session->is_starting = true;
-    session->next_us = srt_time_now();
+    session->opened_us = srt_connection_time(session->socket);
+    session->early_us = latency_ms * 1000 / EARLY_SHARE;
+    session->next_us = srt_time_now() - session->early_us;
     session->feed = latency_ms >= 0 ? view_feed_use(view, PACKET_TS) : NULL;
     if (!session->feed) {
         srt_session_close(session);

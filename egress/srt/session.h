@@ -53,6 +53,8 @@ struct session {
     int64_t since_us; /* let in */
     int probe_count;
     int64_t primed_us;    /* after since_us; 0: was not needed */
+    int64_t opened_us;    /* when libsrt made the connection, on its clock */
+    int64_t early_us;     /* frames are stamped with so much less than the time */
     bool is_starting;     /* what was there before it came is not sent yet */
     int64_t next_us;      /* while starting: the next packet's time, on libsrt's clock */
     int64_t progress_us;  /* the viewer last acknowledged something */

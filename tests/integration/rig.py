@@ -28,6 +28,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 # Without CULVERT_…: the programs take those as options, and refuse what they don't know.
 ENVIRONMENT = {name: value for name, value in os.environ.items()
                if not name.startswith("CULVERT_")}
+ENVIRONMENT.setdefault("TSAN_OPTIONS", f"suppressions={ROOT}/tests/tsan.supp")
 
 
 def die_with_parent():
