@@ -10,16 +10,16 @@ enum {
     POLL_US = 2 * 1000,       /* how often a caller is looked at while it connects */
     CONNECT_US = 5 * 1000000, /* from being let in to being connected */
     PROBE_US = 40 * 1000,     /* stuffing is sent as often, until some is acknowledged */
-    PROBE_MAX_US = 1000000,
+    PROBE_MAX_US = 3 * 1000000,
     PRIME_MAX_US = 200 * 1000,
     NEAR_US = 20 * 1000 /* acknowledged within this: libsrt does so every 10 ms */
 };
 
 /* libsrt refused it after all (a wrong passphrase), or it is gone. */
-static void end_unconnected(struct session *session)
+static void end_unconnected(struct session *session, const char *text)
 {
     LOG_STRANGER(&session->admission.peer, LOG_INFO, "viewer", session->admission.viewer_id,
-                 "not-connected", KV_S("text", "Its passphrase is missing or wrong, or it left."));
+                 "not-connected", KV_S("text", text));
     srt_session_close(session);
 }
 
@@ -37,41 +37,42 @@ static void send_stuffing(const struct session *session, bool is_lost)
     (void)srt_sendmsg2(session->socket, stuffing, sizeof(stuffing), &control);
 }
 
-/* The caller may not know yet that it is connected: our answer is on its way, or lost and asked for
- * again after 250 ms, and media that comes before it is thrown away. So stuffing goes first, until
- * some is acknowledged. Behind a long line a loss is made then: libsrt asks for its first loss
- * again only after 300 ms, for further ones after a round trip and a half. */
-static bool is_probing(struct session *session, int64_t age_us)
+/* Behind a long line a loss is made: libsrt asks for its first loss again only after 300 ms, for
+ * further ones after a round trip and a half. True once it has asked, or won't. */
+static bool is_primed(struct session *session, const SRT_TRACEBSTATS *stats, int64_t age_us)
 {
-    SRT_TRACEBSTATS stats;
-
-    if (srt_bstats(session->socket, &stats, 0) != 0)
-        return false;
-    if (stats.pktRecvACKTotal == 0) {
-        if (age_us >= session->probe_count * PROBE_US) {
-            session->probe_count++;
-            send_stuffing(session, false);
-        }
-        return age_us < PROBE_MAX_US;
-    }
     if (session->primed_us == 0 && age_us > NEAR_US) {
         send_stuffing(session, true);
         send_stuffing(session, false);
         session->primed_us = age_us;
     }
-    return session->primed_us && stats.pktRecvNAKTotal == 0 &&
-           age_us - session->primed_us < PRIME_MAX_US;
+    return session->primed_us == 0 || stats->pktRecvNAKTotal > 0 ||
+           age_us - session->primed_us > PRIME_MAX_US;
 }
 
+/* The caller may not know yet that it is connected: our answer is on its way, or lost and asked for
+ * again after 250 ms, and media that comes before it is thrown away. So stuffing goes first, until
+ * some is acknowledged; and who acknowledges none gets nothing else. */
 static void probe(struct session *session)
 {
-    if (is_probing(session, loop_now_us(session->instance->env->loop) - session->since_us)) {
-        loop_timer_start(&session->poll, POLL_US);
+    int64_t age_us = loop_now_us(session->instance->env->loop) - session->since_us;
+    SRT_TRACEBSTATS stats = {.pktRecvACKTotal = 0};
+
+    if (srt_bstats(session->socket, &stats, 0) != 0 || age_us > PROBE_MAX_US) {
+        end_unconnected(session, "It did not acknowledge what it was sent.");
         return;
     }
-    session->state = SESSION_WAITING;
-    if (session->is_allowed)
-        srt_send_start(session);
+    if (stats.pktRecvACKTotal > 0 && is_primed(session, &stats, age_us)) {
+        session->state = SESSION_WAITING;
+        if (session->is_allowed)
+            srt_send_start(session);
+        return;
+    }
+    if (stats.pktRecvACKTotal == 0 && age_us >= session->probe_count * PROBE_US) {
+        session->probe_count++;
+        send_stuffing(session, false);
+    }
+    loop_timer_start(&session->poll, POLL_US);
 }
 
 /* In SESSION_CONNECTING and SESSION_LEAVING. libsrt tells of connections by a queue, whose order
@@ -97,7 +98,7 @@ static void look_for_connection(struct session *session)
         session->since_us = session->progress_us = now_us;
         probe(session);
     } else {
-        end_unconnected(session);
+        end_unconnected(session, "Its passphrase is missing or wrong, or it left.");
     }
 }
 

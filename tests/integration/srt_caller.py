@@ -85,12 +85,12 @@ class Caller:
         return self.handshake(CONCLUSION, extensions + more, flags=fields.pop("flags", flags),
                               **fields)
 
-    def call(self, stream_id, **fields):
-        """The code that the caller is refused with, 0 when it is let in, None without an answer."""
+    def call(self, stream_id, patience=1.0, **fields):
+        """"in", or the code that the caller is refused with; None without an answer."""
         if not self.cookie and not self.induce():
             return None
         self.send(self.conclusion(stream_id, **fields))
-        answer = self.answer()
+        answer = self.answer(patience)
         if not answer:
             return None
         self.peer = answer[1]

@@ -18,11 +18,13 @@ def test_no_secret_is_where_it_can_be_read(own_relay):
     camera = rig.start_camera(user="admin", password=PASSWORD)
     assert PASSWORD in camera.url
     added = rig.cli("camera", "add", rig.agent_id, "door", "-", text=camera.url)
-    made = rig.token()
+    made = rig.token("secret", "--srt-passphrase")
     mac = made["token"].split("_")[2]
     urls = rig.urls("door", made["token"])
     assert players.ffmpeg(urls["rtsp"], 2)
     assert players.ffmpeg(urls["hls"], 2)
+    assert players.ffmpeg(f"{urls['srt']}&passphrase={made['srt_passphrase']}", 1)
+    players.ffmpeg(f"{urls['srt']}&passphrase=not-{made['srt_passphrase']}", 1, patience=5)
     players.ffmpeg(urls["rtsp"].replace(mac, "f" * 32), 1, patience=5)
     code = rig.cli("agent", "code", "other")["code"]
 
@@ -39,7 +41,7 @@ def test_no_secret_is_where_it_can_be_read(own_relay):
             with open(os.path.join(rig.path("server"), name), encoding="latin-1") as file:
                 haystacks[name] = file.read()
     for where, text in haystacks.items():
-        for secret in (PASSWORD, mac, code):
+        for secret in (PASSWORD, mac, code, made["srt_passphrase"]):
             assert secret not in text, f"a secret is in {where}"
 
 
