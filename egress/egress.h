@@ -48,8 +48,7 @@ struct admission {
      * the verdict waits for the camera as long. */
     bool may_be_early;
 
-    /* NULL, or called at most once before on_verdict: the token is good for this stream, and its
-     * camera is being waited for. */
+    /* Or NULL. Once at most, before on_verdict: the token is good, its camera is waited for. */
     void (*on_wait)(struct admission *admission);
 
     /* Called once after admit, maybe before it returns; not after leave. On anything but
@@ -135,6 +134,9 @@ struct egress {
 
     /* Viewers now. */
     size_t (*count)(const struct egress_instance *instance);
+
+    /* NULL, or adds what it counts beside its viewers to /metrics. On any loop. */
+    void (*measure)(struct writer *out);
 
     /* The i-th address of a stream, for people, with %s where the token goes: 0 and text in
      * out, or -ERR_NOT_FOUND past the last. name tells them apart ("rtsp", "rtsps"). */

@@ -59,6 +59,9 @@ void metrics_write(struct server *server, struct writer *out)
     for (unsigned i = 0; egress_all[i]; i++)
         writer_printf(out, "culvert_viewers{protocol=\"%s\"} %u\n", egress_all[i]->name,
                       atomic_load(&server->viewers[i]));
+    for (unsigned i = 0; egress_all[i]; i++)
+        if (egress_all[i]->measure)
+            egress_all[i]->measure(out);
     metric(out, "cpu_seconds_total", "counter", "Processor time, user and system.");
     writer_printf(out, "culvert_cpu_seconds_total %.2f\n", cpu_seconds());
     metric(out, "resident_bytes", "gauge", "Memory in use.");

@@ -139,6 +139,7 @@ void srt_send_start(struct session *session)
     int latency_ms = agreed_latency_ms(session);
 
     session->state = SESSION_PLAYING;
+    session->place = figures_enter(session->admission.viewer_id);
     session->is_starting = true;
     session->opened_us = srt_connection_time(session->socket);
     session->early_us = latency_ms * 1000 / EARLY_SHARE;
@@ -156,11 +157,11 @@ void srt_send_start(struct session *session)
 
 void srt_figures_log(const struct session *session, enum log_level level)
 {
-    const struct srt_figures *figures = &session->figures;
+    const struct figures *figures = &session->figures;
 
     LOG(level, "viewer", session->admission.viewer_id, "srt-statistics",
         KV_I("sent", figures->sent), KV_I("retransmitted", figures->retransmitted),
-        KV_I("dropped", figures->dropped), KV_I("rtt_ms", figures->rtt_ms),
+        KV_I("dropped", figures->dropped), KV_I("rtt_us", figures->rtt_us),
         KV_I("skipped", (int64_t)session->cursor.skipped));
 }
 
@@ -174,10 +175,11 @@ void srt_figures_take(struct session *session, int64_t now_us)
     if (stats.pktRecvACKTotal != session->acknowledgements || stats.pktSndBuf == 0)
         session->progress_us = now_us;
     session->acknowledgements = stats.pktRecvACKTotal;
-    session->figures = (struct srt_figures){.sent = stats.pktSentTotal,
-                                            .retransmitted = stats.pktRetransTotal,
-                                            .dropped = stats.pktSndDropTotal,
-                                            .rtt_ms = (int64_t)stats.msRTT};
+    session->figures = (struct figures){.sent = stats.pktSentTotal,
+                                        .retransmitted = stats.pktRetransTotal,
+                                        .dropped = stats.pktSndDropTotal,
+                                        .rtt_us = (int64_t)(stats.msRTT * 1000)};
+    figures_show(session->place, &session->figures);
     if (now_us - session->figures_us < FIGURES_US)
         return;
     srt_figures_log(session, LOG_DEBUG);

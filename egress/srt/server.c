@@ -126,4 +126,5 @@ const struct egress egress_srt = {
     .stop = srt_egress_stop,
     .count = srt_count,
     .url = srt_url,
+    .measure = figures_write,
 };

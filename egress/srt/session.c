@@ -44,6 +44,8 @@ static void leave(struct session *session)
 {
     if (session->question)
         (void)answer(session, SRT_CODE_OVERLOAD);
+    figures_leave(session->place);
+    session->place = NULL;
     cursor_detach(&session->cursor);
     if (session->feed)
         view_feed_leave(session->admission.view, PACKET_TS);

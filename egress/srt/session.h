@@ -7,6 +7,7 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "egress/srt/figures.h"
 #include "egress/srt/wire.h"
 
 struct question;
@@ -29,11 +30,6 @@ enum session_state {
     SESSION_PLAYING,
     SESSION_LEAVING, /* over, but libsrt still connects it */
     SESSION_CLOSED
-};
-
-/* As libsrt counts them, in packets. */
-struct srt_figures {
-    int64_t sent, retransmitted, dropped, rtt_ms;
 };
 
 struct session {
@@ -59,8 +55,9 @@ struct session {
     int64_t next_us;      /* while starting: the next packet's time, on libsrt's clock */
     int64_t progress_us;  /* the viewer last acknowledged something */
     int acknowledgements; /* by then */
-    struct srt_figures figures;
-    int64_t figures_us; /* last logged */
+    struct figures figures;
+    struct figures_place *place; /* while playing; NULL without one */
+    int64_t figures_us;          /* last logged */
 };
 
 /* Takes the question, and answers it. */

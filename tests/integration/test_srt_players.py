@@ -137,11 +137,18 @@ def test_a_wrong_token_is_refused_with_1401(url, token, tmp_path):
     assert "Application-defined rejection reason" in said, said
 
 
+def metrics(relay):
+    done = subprocess.run(["curl", "-sk", f"https://127.0.0.1:{relay.ports['https']}/metrics"],
+                          capture_output=True, text=True, check=True, timeout=5)
+    return done.stdout
+
+
 def test_a_revoked_token_ends_the_viewer_within_a_second(relay, url, tmp_path):
     made = relay.token()
     path = tmp_path / "out.ts"
     with transmit(relay.urls(SLUG, made["token"])["srt"], path) as process:
         rigs.wait_until(lambda: path.stat().st_size > 50000, 10, "srt-live-transmit to receive")
+        rigs.wait_until(lambda: "culvert_srt_viewer_packets_total{" in metrics(relay), 3, "figures")
         began = time.monotonic()
         relay.cli("token", "revoke", made["id"])
         process.wait(5)
