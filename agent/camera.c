@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "crypto/digest.h"
+#include "media/profile.h"
 
 enum { ID = 32, NAME = 128, SENTENCE = 192, CAMERAS_MAX = 1024, WAIT_US = 60 * 1000000 };
 
@@ -283,10 +284,9 @@ void cameras_close(struct agent *agent)
 }
 
 /* The URL in clear, which never leaves this process. */
-static void open_url(struct camera *camera, const Culvert__Camera *row)
+static void open_url(struct camera *camera, struct hpke_bytes sealed)
 {
     const struct hpke_context context = hpke_camera_url(camera->agent->identity.agent_id);
-    struct hpke_bytes sealed = {row->sealed.data, row->sealed.len};
     int err;
 
     secret_wipe(camera->url, sizeof(camera->url));
@@ -312,12 +312,17 @@ static struct camera *add(struct agent *agent, const char *id)
     return camera;
 }
 
-static void take_row(struct agent *agent, const Culvert__Camera *row)
+static void take_source(struct agent *agent, const Culvert__Camera *row, enum profile profile)
 {
-    struct camera *camera = find(agent, row->id);
+    const ProtobufCBinaryData *sealed = profile == PROFILE_SUB ? &row->sealed_sub : &row->sealed;
+    struct camera *camera;
+    char id[ID];
 
-    if (!camera && strlen(row->id) < ID && row->id[0])
-        camera = add(agent, row->id);
+    if (!row->id[0] || profile_source(id, sizeof(id), row->id, profile) < 0)
+        return;
+    camera = find(agent, id);
+    if (!camera)
+        camera = add(agent, id);
     if (!camera)
         return;
     camera->is_listed = true;
@@ -325,7 +330,7 @@ static void take_row(struct agent *agent, const Culvert__Camera *row)
     if (camera->revision == row->revision && camera->url[0])
         return;
     camera->revision = row->revision;
-    open_url(camera, row);
+    open_url(camera, (struct hpke_bytes){sealed->data, sealed->len});
     if (!camera->source)
         return;
     /* Its URL may have changed while it is being pulled: again from the start, same lane. */
@@ -337,8 +342,11 @@ void cameras_take(struct agent *agent, Culvert__Camera *const *rows, size_t coun
 {
     list_for_each (link, after, &agent->cameras)
         camera_of(link)->is_listed = false;
-    for (size_t i = 0; i < count && i < CAMERAS_MAX; i++)
-        take_row(agent, rows[i]);
+    for (size_t i = 0; i < count && i < CAMERAS_MAX; i++) {
+        take_source(agent, rows[i], PROFILE_MAIN);
+        if (rows[i]->sealed_sub.len)
+            take_source(agent, rows[i], PROFILE_SUB);
+    }
     list_for_each (link, after, &agent->cameras)
         if (!camera_of(link)->is_listed)
             free_camera(camera_of(link));

@@ -1,4 +1,5 @@
-/* agent/camera.h: one camera of this agent: its URL, its source while it is wanted, its lanes.
+/* agent/camera.h: one source of this agent (a camera's main stream, or its sub): its URL, its RTSP
+ * client while it is wanted, its lanes.
  *
  *     Start ──▶ source and lane open ──Stop──▶ both closed
  *     Start again ──▶ a second lane; the first ends when a key frame can begin on the second

@@ -28,6 +28,7 @@ enum verdict {
     VERDICT_BAD_CREDENTIAL, /* unknown or forged, expired, not yet valid, revoked: 401 */
     VERDICT_DENIED,         /* valid, but not for this: scope, protocol, network, origin: 403 */
     VERDICT_TOO_MANY,       /* viewers at once: RTSP 453, HTTP 429 */
+    VERDICT_ABSENT,         /* the camera has no such stream: 404 */
     VERDICT_AWAY,           /* the camera or its agent can't be reached now: 503, Retry-After */
     VERDICT_OVERLOADED      /* out of memory or descriptors, or draining: 503 */
 };
@@ -39,13 +40,12 @@ enum { TOKEN_TEXT = 72, PASSPHRASE_TEXT = 33 };
 struct admission {
     /* Asked with. */
     const struct egress *egress;
-    const char *slug;
+    const char *slug;   /* the stream's name: SLUG, or SLUG/sub (media/profile.h) */
     const char *token;  /* "" without one */
     const char *origin; /* of a web page, or NULL */
     struct addr peer;
-    /* A camera that is known to work may still be starting when the verdict comes: what it sends
-     * is in the view's tracks. If it isn't there within 10 s, the viewer is revoked. Without this
-     * the verdict waits for the camera as long. */
+    /* A camera known to work may still be starting when the verdict comes, its tracks in the view;
+     * if it isn't there in 10 s, the viewer is revoked. Else the verdict waits for it as long. */
     bool may_be_early;
 
     /* Or NULL. Once at most, before on_verdict: the token is good, its camera is waited for. */

@@ -9,6 +9,7 @@ const char *verdict_detail(enum verdict verdict)
         [VERDICT_DENIED] = "The token does not allow this.",
         [VERDICT_TOO_MANY] = "Too many viewers are watching with this token.",
         [VERDICT_AWAY] = "The camera can't be reached now.",
+        [VERDICT_ABSENT] = "This camera has no such stream.",
         [VERDICT_OVERLOADED] = "The server can't take more viewers now.",
     };
 

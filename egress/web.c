@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "http/http.h"
+#include "media/profile.h"
 
 enum { RETRY_S = 5 };
 
@@ -32,9 +33,9 @@ void web_refuse(struct http_request *request, const struct admission *admission,
                 enum verdict verdict)
 {
     static const unsigned statuses[] = {
-        [VERDICT_ALLOW] = 200,     [VERDICT_NO_CREDENTIAL] = 401, [VERDICT_BAD_CREDENTIAL] = 401,
-        [VERDICT_DENIED] = 403,    [VERDICT_TOO_MANY] = 429,      [VERDICT_AWAY] = 503,
-        [VERDICT_OVERLOADED] = 503};
+        [VERDICT_ALLOW] = 200,  [VERDICT_NO_CREDENTIAL] = 401, [VERDICT_BAD_CREDENTIAL] = 401,
+        [VERDICT_DENIED] = 403, [VERDICT_TOO_MANY] = 429,      [VERDICT_AWAY] = 503,
+        [VERDICT_ABSENT] = 404, [VERDICT_OVERLOADED] = 503};
     unsigned status = statuses[verdict];
 
     if (status == 401)
@@ -53,6 +54,26 @@ void web_find_token(struct http_request *request, char token[TOKEN_TEXT])
         memcpy(token, header + 7, strlen(header + 7) + 1);
     else if (!http_query_value(request, "token", token, TOKEN_TEXT))
         token[0] = '\0';
+}
+
+bool web_find_stream(struct http_request *request, char out[SLUG_MAX])
+{
+    enum profile profile = PROFILE_MAIN;
+    char text[16];
+    int err = 0;
+
+    if (http_query_value(request, "profile", text, sizeof(text)))
+        err = profile_parse(&profile, text);
+    if (err == 0)
+        err = profile_stream(out, SLUG_MAX, http_path_value(request, "slug"), profile);
+    if (err == 0)
+        return true;
+    web_allow_origin(request, "");
+    http_respond_problem(request, 404, err == -ERR_TOO_LONG ? "slug" : "profile",
+                         err == -ERR_TOO_LONG ? "No stream has such a long name."
+                                              : "A stream's profile is main or sub.",
+                         0);
+    return false;
 }
 
 int web_base(const struct egress_env *env, char *out, size_t room)

@@ -12,6 +12,10 @@ void web_allow_origin(struct http_request *request, const char *origins);
 /* "Authorization: Bearer TOKEN", or ?token=; "" without one. The caller wipes it. */
 void web_find_token(struct http_request *request, char token[TOKEN_TEXT]);
 
+/* The stream that the path's {slug} and ?profile= name, in out. False: there is no such profile, or
+ * the name is too long, and the request was answered so. */
+bool web_find_stream(struct http_request *request, char out[SLUG_MAX]);
+
 /* The problem answer that goes with a refusal. */
 void web_refuse(struct http_request *request, const struct admission *admission,
                 enum verdict verdict);

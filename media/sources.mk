@@ -1,4 +1,4 @@
-SRC_media += media/track.c media/frame.c media/packet.c media/bits.c media/parameter_sets.c \
+SRC_media += media/track.c media/frame.c media/packet.c media/bits.c media/parameter_sets.c media/profile.c \
 	media/h264.c media/h265.c media/aac.c media/jpeg.c media/clock_repair.c media/format/rtp.c media/format/fmtp.c \
 	media/format/rtp_out.c media/format/rtp_packager.c media/format/rtp_pack_nal.c \
 	media/format/rtp_pack_audio.c media/format/rtp_pack_jpeg.c \

@@ -17,7 +17,7 @@
 struct hub;
 struct view;
 
-enum { SLUG_MAX = 64, HUBS_MAX = 64 };
+enum { SLUG_MAX = 72, HUBS_MAX = 64 }; /* of a stream's name: media/profile.h */
 
 /* How a kind of packets is made and kept. The program gives one table, ended by a NULL kind. */
 struct feed_kind {

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "media/profile.h"
 #include "net/log_limit.h"
 #include "server/directory.h"
 #include "server/grant.h"
@@ -223,6 +224,20 @@ static int fill_grant(struct grant *grant, const struct store_token *token,
     return 0;
 }
 
+/* The camera whose stream is asked for: -ERR_NOT_FOUND if there is none. */
+static int find_camera(struct grant *grant, struct store_camera *camera, enum profile *profile)
+{
+    char slug[SLUG_MAX];
+    size_t len;
+
+    *profile = profile_of_stream(grant->admission->slug, &len);
+    if (len >= sizeof(slug))
+        return -ERR_NOT_FOUND;
+    memcpy(slug, grant->admission->slug, len);
+    slug[len] = '\0';
+    return store_camera_find_by_slug(grant->worker->reader, slug, camera);
+}
+
 /* Who asks is checked against the store; what is allowed then goes on to be counted. */
 static void check(struct grant *grant)
 {
@@ -236,17 +251,20 @@ static void check(struct grant *grant)
                                      .origin = admission->origin,
                                      .now_s = clock_wall_us() / 1000000};
     enum auth_answer answer;
+    enum profile profile;
+    bool is_absent;
     int err = 0;
 
     if (!camera) {
         refuse(admission, VERDICT_OVERLOADED, "memory", "The server is out of memory.");
         return;
     }
-    if (store_camera_find_by_slug(worker->reader, admission->slug, camera) == 0)
+    if (find_camera(grant, camera, &profile) == 0)
         question.camera = camera;
     answer = auth_ask(worker->server->auth, worker->reader, &question, &token);
     if (answer == AUTH_ALLOW)
         err = fill_grant(grant, &token, camera);
+    is_absent = profile == PROFILE_SUB && !camera->sealed_sub.len;
     free(camera);
     if (err < 0) {
         refuse(admission, VERDICT_OVERLOADED, "memory", "The server is out of memory.");
@@ -254,6 +272,10 @@ static void check(struct grant *grant)
     }
     if (answer != AUTH_ALLOW) {
         refuse(admission, verdict_of(answer), auth_answer_rule(answer), auth_answer_text(answer));
+        return;
+    }
+    if (is_absent) {
+        refuse(admission, VERDICT_ABSENT, "profile", "This camera has no sub stream.");
         return;
     }
     grant->view = hub_find(worker->hub, admission->slug);

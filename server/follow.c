@@ -3,28 +3,44 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "media/profile.h"
 #include "server/admit.h"
 #include "server/directory.h"
 #include "server/server.h"
 
 enum { CHANGES_AT_ONCE = 256, CAMERAS_AT_ONCE = 1000 };
 
-static void run_camera_add(struct worker *worker, const void *arg)
+static void run_stream_add(struct worker *worker, const void *arg)
 {
-    const char *slug = arg;
+    const char *stream = arg;
 
-    if (!hub_add(worker->hub, slug) || directory_find(worker, slug))
+    if (!hub_add(worker->hub, stream) || directory_find(worker, stream))
         return;
-    directory_put(worker, slug, CAMERA_AGENT_AWAY, "");
+    directory_put(worker, stream, CAMERA_AGENT_AWAY, "");
 }
 
-static void run_camera_remove(struct worker *worker, const void *arg)
+static void run_stream_remove(struct worker *worker, const void *arg)
 {
-    const char *slug = arg;
+    const char *stream = arg;
 
-    admit_revoke(worker, NULL, slug, "The camera was removed.");
-    hub_remove(worker->hub, slug);
-    directory_remove(worker, slug);
+    admit_revoke(worker, NULL, stream, "The camera was removed.");
+    hub_remove(worker->hub, stream);
+    directory_remove(worker, stream);
+}
+
+static void tell_stream(struct server *server, const char *slug, enum profile profile,
+                        void (*run)(struct worker *worker, const void *arg))
+{
+    char stream[SLUG_MAX] = "";
+
+    if (profile_stream(stream, sizeof(stream), slug, profile) == 0)
+        server_tell_all(server, run, stream, sizeof(stream));
+}
+
+static void remove_streams(struct server *server, const char *slug)
+{
+    tell_stream(server, slug, PROFILE_SUB, run_stream_remove);
+    tell_stream(server, slug, PROFILE_MAIN, run_stream_remove);
 }
 
 static void run_token_gone(struct worker *worker, const void *arg)
@@ -37,8 +53,10 @@ static void camera_put(struct server *server, const struct store_camera *camera)
     char slug[SLUG_MAX];
 
     if (relay_camera_slug(server->relay, camera->id, slug) && strcmp(slug, camera->slug) != 0)
-        server_tell_all(server, run_camera_remove, slug, sizeof(slug));
-    server_tell_all(server, run_camera_add, camera->slug, sizeof(camera->slug));
+        remove_streams(server, slug);
+    tell_stream(server, camera->slug, PROFILE_MAIN, run_stream_add);
+    tell_stream(server, camera->slug, PROFILE_SUB,
+                camera->sealed_sub.len ? run_stream_add : run_stream_remove);
     relay_camera_put(server->relay, camera);
 }
 
@@ -49,7 +67,7 @@ static void camera_gone(struct server *server, const char *id)
     if (!relay_camera_slug(server->relay, id, slug))
         return;
     relay_camera_remove(server->relay, id);
-    server_tell_all(server, run_camera_remove, slug, sizeof(slug));
+    remove_streams(server, slug);
 }
 
 static void camera_changed(struct server *server, const struct store_change *change)

@@ -1,11 +1,13 @@
 #include "server/relay_camera.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "media/profile.h"
 
 enum {
     LINGER_US = 15 * 1000000,     /* the pull goes on for so long after the last viewer */
@@ -30,6 +32,13 @@ static bool is_wanted(const struct relay_camera *camera)
     return camera->users || camera->is_always_on || loop_timer_is_active(&camera->linger);
 }
 
+/* Cameras are counted by their main streams. */
+static void count_state(struct relay_camera *camera, int change)
+{
+    if (!camera->is_sub)
+        camera->relay->state_counts[camera->state] += (size_t)change;
+}
+
 void relay_camera_set_state(struct relay_camera *camera, enum camera_state state, const char *text)
 {
     size_t len;
@@ -41,9 +50,9 @@ void relay_camera_set_state(struct relay_camera *camera, enum camera_state state
     len = strnlen(text, sizeof(camera->text) - 1);
     memcpy(camera->text, text, len);
     camera->text[len] = '\0';
-    camera->relay->state_counts[camera->state]--;
-    camera->relay->state_counts[state]++;
+    count_state(camera, -1);
     camera->state = state;
+    count_state(camera, 1);
     LOG(LOG_INFO, "camera", camera->slug, camera_state_name(state), KV_S("text", camera->text));
     camera->relay->env.on_state(camera->relay->env.owner, camera->slug, state, camera->text);
 }
@@ -113,37 +122,6 @@ static void on_retry(struct loop_timer *timer)
     relay_camera_review(camera);
 }
 
-static void camera_copy(struct relay_camera *camera, const struct store_camera *from)
-{
-    memcpy(camera->id, from->id, sizeof(camera->id));
-    memcpy(camera->agent_id, from->agent_id, sizeof(camera->agent_id));
-    memcpy(camera->slug, from->slug, sizeof(camera->slug));
-    camera->is_always_on = from->is_always_on;
-}
-
-void relay_camera_put(struct relay *relay, const struct store_camera *from)
-{
-    struct relay_camera *camera = relay_camera_find(relay, from->id);
-    struct relay_agent *agent = relay_agent_find(relay, from->agent_id);
-
-    if (camera) {
-        camera_copy(camera, from);
-    } else {
-        camera = calloc(1, sizeof(*camera));
-        if (!camera)
-            return;
-        camera->relay = relay;
-        loop_timer_init(&camera->linger, relay->loop, on_linger_over);
-        loop_timer_init(&camera->retry, relay->loop, on_retry);
-        camera_copy(camera, from);
-        map_insert(&relay->cameras, &camera->node, camera->id);
-        relay->state_counts[camera->state]++;
-    }
-    if (agent)
-        agent->cameras_changed(agent);
-    relay_camera_review(camera);
-}
-
 static void camera_release(struct loop_task *task)
 {
     free(list_entry(task, struct relay_camera, gone));
@@ -152,23 +130,85 @@ static void camera_release(struct loop_task *task)
 void relay_camera_free(struct relay_camera *camera)
 {
     map_remove(&camera->relay->cameras, &camera->node);
-    camera->relay->state_counts[camera->state]--;
+    count_state(camera, -1);
     loop_timer_stop(&camera->linger);
     loop_timer_stop(&camera->retry);
     camera->gone.run = camera_release;
     loop_defer(camera->relay->loop, &camera->gone);
 }
 
+static void source_remove(struct relay *relay, const char *camera_id, enum profile profile)
+{
+    struct relay_camera *camera = NULL;
+    char id[STORE_ID];
+
+    if (profile_source(id, sizeof(id), camera_id, profile) == 0)
+        camera = relay_camera_find(relay, id);
+    if (!camera)
+        return;
+    camera_stop(camera, relay_agent_find(relay, camera->agent_id));
+    relay_camera_free(camera);
+}
+
+static struct relay_camera *source_new(struct relay *relay, const char *id, enum profile profile)
+{
+    struct relay_camera *camera = calloc(1, sizeof(*camera));
+
+    if (!camera)
+        return NULL;
+    camera->relay = relay;
+    camera->is_sub = profile == PROFILE_SUB;
+    (void)!snprintf(camera->id, sizeof(camera->id), "%s", id);
+    loop_timer_init(&camera->linger, relay->loop, on_linger_over);
+    loop_timer_init(&camera->retry, relay->loop, on_retry);
+    map_insert(&relay->cameras, &camera->node, camera->id);
+    count_state(camera, 1);
+    return camera;
+}
+
+/* The camera's source, made if there is none; or NULL without memory. */
+static struct relay_camera *source_put(struct relay *relay, const struct store_camera *from,
+                                       enum profile profile)
+{
+    struct relay_camera *camera;
+    char id[STORE_ID];
+
+    if (profile_source(id, sizeof(id), from->id, profile) < 0)
+        return NULL;
+    camera = relay_camera_find(relay, id);
+    if (!camera)
+        camera = source_new(relay, id, profile);
+    if (!camera)
+        return NULL;
+    memcpy(camera->agent_id, from->agent_id, sizeof(camera->agent_id));
+    (void)!profile_stream(camera->slug, sizeof(camera->slug), from->slug, profile); /* it fits */
+    camera->is_always_on = from->is_always_on && profile == PROFILE_MAIN;
+    return camera;
+}
+
+void relay_camera_put(struct relay *relay, const struct store_camera *from)
+{
+    struct relay_camera *main_source = source_put(relay, from, PROFILE_MAIN);
+    struct relay_camera *sub = from->sealed_sub.len ? source_put(relay, from, PROFILE_SUB) : NULL;
+    struct relay_agent *agent = relay_agent_find(relay, from->agent_id);
+
+    if (!from->sealed_sub.len)
+        source_remove(relay, from->id, PROFILE_SUB);
+    if (agent)
+        agent->cameras_changed(agent);
+    if (main_source)
+        relay_camera_review(main_source);
+    if (sub)
+        relay_camera_review(sub);
+}
+
 void relay_camera_remove(struct relay *relay, const char *camera_id)
 {
     struct relay_camera *camera = relay_camera_find(relay, camera_id);
-    struct relay_agent *agent;
+    struct relay_agent *agent = camera ? relay_agent_find(relay, camera->agent_id) : NULL;
 
-    if (!camera)
-        return;
-    agent = relay_agent_find(relay, camera->agent_id);
-    camera_stop(camera, agent);
-    relay_camera_free(camera);
+    source_remove(relay, camera_id, PROFILE_SUB);
+    source_remove(relay, camera_id, PROFILE_MAIN);
     if (agent)
         agent->cameras_changed(agent);
 }

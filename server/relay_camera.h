@@ -1,4 +1,5 @@
-/* server/relay_camera.h: one camera's pull: wanted, asked for, lingering; private to the relay.
+/* server/relay_camera.h: one source's pull (a camera's main stream, or its sub): wanted, asked for,
+ * lingering; private to the relay.
  *
  *     idle ──wanted──▶ asked ──lane, live──▶ flowing ──last user left, 15 s──▶ stopped = idle
  *
@@ -32,7 +33,8 @@ struct relay_camera {
     struct relay *relay; /* borrowed */
     char id[STORE_ID], agent_id[STORE_ID], slug[SLUG_MAX];
     bool is_always_on;
-    uint64_t users;      /* bit per loop that has some */
+    bool is_sub;    /* a camera's smaller stream: id and slug are the source's and the stream's */
+    uint64_t users; /* bit per loop that has some */
     unsigned lane_count; /* more than one while a new one replaces an old one */
     bool is_asked;       /* Start was sent on the agent's present connection */
     enum camera_state state;

@@ -11,6 +11,7 @@
 #include "egress/page.h"
 #include "egress/web.h"
 #include "http/router.h"
+#include "media/profile.h"
 
 enum { AWAY_RETRY_S = 5 };
 
@@ -144,20 +145,18 @@ static struct arrival *arrival_new(struct egress_instance *instance, struct http
 static void get_multivariant(void *owner, struct http_request *request, enum packet_kind kind)
 {
     struct egress_instance *instance = owner;
-    const char *slug = http_path_value(request, "slug");
-    struct arrival *arrival = arrival_new(instance, request);
-    char token[TOKEN_TEXT];
+    char token[TOKEN_TEXT], stream[SLUG_MAX];
+    struct arrival *arrival;
 
-    if (!arrival || strlen(slug) >= SLUG_MAX) {
-        http_respond_problem(request, arrival ? 404 : 503, "overloaded",
-                             arrival ? "No stream has such a long name."
-                                     : "The server has too many viewers now.",
-                             arrival ? 0 : AWAY_RETRY_S);
-        if (arrival)
-            arrival_end(arrival);
+    if (!web_find_stream(request, stream))
+        return;
+    arrival = arrival_new(instance, request);
+    if (!arrival) {
+        http_respond_problem(request, 503, "overloaded", "The server has too many viewers now.",
+                             AWAY_RETRY_S);
         return;
     }
-    memcpy(arrival->session->slug, slug, strlen(slug) + 1);
+    memcpy(arrival->session->slug, stream, sizeof(stream));
     arrival->session->kind = kind;
     web_find_token(request, token);
     arrival->session->admission = (struct admission){.egress = &egress_hls,
@@ -189,8 +188,13 @@ static struct hls_session *session_of(struct egress_instance *instance,
                                       struct http_request *request)
 {
     struct hls_session *session = session_find(instance, http_path_value(request, "session"));
+    const char *slug = http_path_value(request, "slug");
+    size_t len;
 
-    return session && strcmp(session->slug, http_path_value(request, "slug")) == 0 ? session : NULL;
+    if (!session)
+        return NULL;
+    (void)profile_of_stream(session->slug, &len);
+    return strlen(slug) == len && strncmp(session->slug, slug, len) == 0 ? session : NULL;
 }
 
 static void get_below_session(void *owner, struct http_request *request)

@@ -98,6 +98,7 @@ static void run_create_stream(struct session *session, const struct command *com
 static const char *code_of(enum verdict verdict)
 {
     switch (verdict) {
+    case VERDICT_ABSENT:
     case VERDICT_AWAY:
         return "NetStream.Play.StreamNotFound";
     case VERDICT_ALLOW:

@@ -4,6 +4,7 @@
 
 #include "media/aac.h"
 #include "media/format/flv.h"
+#include "media/profile.h"
 #include "rtmp/chunk.h"
 #include "rtsp/url.h"
 
@@ -116,18 +117,22 @@ static bool is_slug(const char *text, size_t len)
 
 static int take_slug(struct play_request *out, const char *name)
 {
-    const char *colon = strchr(name, ':');
+    const char *colon = strchr(name, ':'), *rest;
+    char slug[SLUG_MAX];
+    bool is_sub;
     size_t len;
 
     if (colon && colon - name <= 4)
         name = colon + 1;
     name += strspn(name, "/");
     len = strcspn(name, "/");
-    if (name[len + strspn(name + len, "/")] != '\0' || !is_slug(name, len))
+    rest = name + len + strspn(name + len, "/");
+    is_sub = strcmp(rest, "sub") == 0;
+    if ((*rest && !is_sub) || !is_slug(name, len))
         return -ERR_PROTOCOL;
-    memcpy(out->slug, name, len);
-    out->slug[len] = '\0';
-    return 0;
+    memcpy(slug, name, len);
+    slug[len] = '\0';
+    return profile_stream(out->slug, sizeof(out->slug), slug, is_sub ? PROFILE_SUB : PROFILE_MAIN);
 }
 
 int play_parse(struct play_request *out, const struct command *command,
@@ -146,6 +151,8 @@ int play_parse(struct play_request *out, const struct command *command,
     if (!amf_text_copy(name.text, text, sizeof(text)))
         return -ERR_TOO_LONG;
     take_token(text, out->token);
+    if (last && strcmp(text, "sub") == 0) /* ffmpeg's app is the path's first two words */
+        (void)!profile_stream(text, sizeof(text), last + 1, PROFILE_SUB);
     err = take_slug(out, *text ? text : last ? last + 1 : connect->app);
     (void)amf_read(&in); /* start and duration: this is live */
     (void)amf_read(&in);

@@ -44,8 +44,9 @@ struct play_request {
     bool wants_reset;
 };
 
-/* play's name is "SLUG?token=TOKEN", with or without "flv:" or "mp4:" before it; without a name the
- * last part of the app is it. 0, -ERR_PROTOCOL, or -ERR_TOO_LONG. The caller wipes the token. */
+/* play's name is "SLUG?token=TOKEN" or "SLUG/sub?token=TOKEN", with or without "flv:" or "mp4:"
+ * before it; without a name the last part of the app is it. 0, -ERR_PROTOCOL, or -ERR_TOO_LONG. The
+ * caller wipes the token. */
 int play_parse(struct play_request *out, const struct command *command,
                const struct connect_request *connect) MUST_CHECK;
 

@@ -8,6 +8,7 @@
 #include "egress/rtsp/credential.h"
 #include "egress/rtsp/describe.h"
 #include "egress/rtsp/rtsp.h"
+#include "media/profile.h"
 #include "rtsp/digest.h"
 #include "rtsp/url.h"
 
@@ -222,6 +223,8 @@ static unsigned status_of(enum verdict verdict)
         return 403;
     case VERDICT_TOO_MANY:
         return 453;
+    case VERDICT_ABSENT:
+        return 404;
     case VERDICT_AWAY:
     case VERDICT_OVERLOADED:
         return 503;
@@ -289,17 +292,33 @@ static void on_revoked(struct admission *admission, const char *reason)
     session_close_flushed(list_entry(admission, struct session, admission));
 }
 
-/* The stream's name in a URL: its path up to a track's name, without slashes around it. */
+/* Is the word at, which ends with a slash or the text, this one? */
+static bool is_word(const char *at, const char *word)
+{
+    size_t len = strlen(word);
+
+    return strncmp(at, word, len) == 0 && (at[len] == '/' || at[len] == '\0');
+}
+
+/* The stream's name in a URL: SLUG or SLUG/sub, up to a track's name, without slashes around it; or
+ * SLUG?profile=sub. */
 static bool take_slug(const struct rtsp_url *url, char out[SLUG_MAX])
 {
     const char *at = url->path + strspn(url->path, "/");
     size_t len = strcspn(at, "/");
+    enum profile profile = PROFILE_MAIN;
+    char slug[SLUG_MAX], text[16];
 
     if (!len || len >= SLUG_MAX)
         return false;
-    memcpy(out, at, len);
-    out[len] = '\0';
-    return true;
+    memcpy(slug, at, len);
+    slug[len] = '\0';
+    if (at[len] && is_word(at + len + 1, "sub"))
+        profile = PROFILE_SUB;
+    else if (rtsp_query_value(url->query, "profile", text, sizeof(text)) &&
+             profile_parse(&profile, text) < 0)
+        return false;
+    return profile_stream(out, SLUG_MAX, slug, profile) == 0;
 }
 
 /* The token that the request shows, and the stream it names; false: it was answered. */

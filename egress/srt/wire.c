@@ -146,6 +146,8 @@ enum srt_code srt_code_of(enum verdict verdict)
     case VERDICT_TOO_MANY:
     case VERDICT_OVERLOADED:
         return SRT_CODE_OVERLOAD;
+    case VERDICT_ABSENT:
+        return SRT_CODE_NOT_FOUND;
     case VERDICT_AWAY:
         return SRT_CODE_DOWN;
     }

@@ -290,18 +290,18 @@ static void on_gone(void *owner)
     asker_end(owner);
 }
 
-static struct asker *asker_new(struct egress_instance *instance, struct http_request *request)
+static struct asker *asker_new(struct egress_instance *instance, struct http_request *request,
+                               const char *stream)
 {
-    const char *slug = http_path_value(request, "slug");
     struct asker *asker = NULL;
 
-    if (!instance->is_draining && instance->asker_count < ASKERS_MAX && strlen(slug) < SLUG_MAX)
+    if (!instance->is_draining && instance->asker_count < ASKERS_MAX)
         asker = calloc(1, sizeof(*asker));
     if (!asker)
         return NULL;
     asker->instance = instance;
     asker->request = request;
-    snprintf(asker->slug, sizeof(asker->slug), "%s", slug);
+    snprintf(asker->slug, sizeof(asker->slug), "%s", stream);
     list_init(&asker->link);
     instance->asker_count++;
     return asker;
@@ -309,9 +309,12 @@ static struct asker *asker_new(struct egress_instance *instance, struct http_req
 
 static void get_snapshot(void *owner, struct http_request *request)
 {
-    struct asker *asker = asker_new(owner, request);
-    char token[TOKEN_TEXT];
+    char token[TOKEN_TEXT], stream[SLUG_MAX];
+    struct asker *asker;
 
+    if (!web_find_stream(request, stream))
+        return;
+    asker = asker_new(owner, request, stream);
     if (!asker) {
         http_respond_problem(request, 503, "overloaded", "The server can't do that now.", 5);
         return;

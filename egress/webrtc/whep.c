@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/random.h"
 #include "crypto/digest.h"
 #include "egress/page.h"
@@ -12,6 +13,7 @@
 #include "egress/webrtc/peer.h"
 #include "egress/webrtc/webrtc.h"
 #include "http/router.h"
+#include "media/profile.h"
 
 enum {
     ANSWER_MAX_BYTES = 32 * 1024,
@@ -102,6 +104,7 @@ static int write_answer(struct peer *peer, const struct choice *choices, struct 
 static void send_answer(struct peer *peer, struct buf *body)
 {
     char location[LOCATION_TEXT], etag[ICE_UFRAG_TEXT + 2];
+    size_t slug_len;
     const char *stun_link = peer->instance->stun_link;
     const struct http_header headers[] = {
         {"content-type", "application/sdp"},
@@ -115,8 +118,9 @@ static void send_answer(struct peer *peer, struct buf *body)
     };
     struct http_request *request = peer->request;
 
-    snprintf(location, sizeof(location), "/whep/%s/%s/%s", peer->slug, peer->instance->env->node_id,
-             peer->id);
+    (void)profile_of_stream(peer->slug, &slug_len);
+    snprintf(location, sizeof(location), "/whep/%.*s/%s/%s", (int)slug_len, peer->slug,
+             peer->instance->env->node_id, peer->id);
     snprintf(etag, sizeof(etag), "\"%s\"", peer->ice.ufrag);
     peer->request = NULL;
     http_respond(request, 201, headers, body);
@@ -160,12 +164,53 @@ static void answer_offer(struct peer *peer)
     peer->offer = NULL;
 }
 
+/* Do these tracks have pictures, and can this player be sent them? */
+static bool can_show(const struct offer *offer, const struct tracks *tracks)
+{
+    struct choice choices[OFFER_MEDIA_MAX];
+    int video = tracks_find_video(tracks);
+    const char *wrong;
+
+    if (video < 0 || sdp_choose(offer, tracks, false, choices, &wrong) < 0)
+        return false;
+    for (unsigned i = 0; i < offer->media_count; i++)
+        if (choices[i].track == video)
+            return !tracks->track[video].has_b_frames;
+    return false;
+}
+
+static void ask(struct peer *peer, const char *token);
+
+/* The camera's smaller stream in place of a main one that this player can't be sent: true if that
+ * was asked for. */
+static bool fall_back(struct peer *peer)
+{
+    struct egress_env *env = peer->instance->env;
+    char stream[SLUG_MAX], token[TOKEN_TEXT];
+    size_t len;
+
+    if (profile_of_stream(peer->slug, &len) == PROFILE_SUB ||
+        can_show(peer->offer, peer->admission.view->tracks) ||
+        profile_stream(stream, sizeof(stream), peer->slug, PROFILE_SUB) < 0 ||
+        !env->view(env, stream))
+        return false;
+    LOG(LOG_INFO, "viewer", peer->admission.viewer_id, "falls-back", KV_S("stream", stream));
+    env->leave(env, &peer->admission);
+    memcpy(peer->slug, stream, sizeof(stream));
+    web_find_token(peer->request, token);
+    ask(peer, token);
+    explicit_bzero(token, sizeof(token));
+    return true;
+}
+
 static void on_verdict(struct admission *admission, enum verdict verdict)
 {
     struct peer *peer = list_entry(admission, struct peer, admission);
 
     if (verdict == VERDICT_ALLOW && !admission->view->tracks)
         verdict = VERDICT_AWAY;
+    if (verdict == VERDICT_ALLOW && fall_back(peer))
+        return;
     web_allow_origin(peer->request, admission->origins);
     if (verdict == VERDICT_ALLOW) {
         answer_offer(peer);
@@ -232,10 +277,14 @@ static void ask(struct peer *peer, const char *token)
 /* A new peer with its offer parsed, or NULL: the request was answered. */
 static struct peer *peer_for(struct egress_instance *instance, struct http_request *request)
 {
-    const char *slug = http_path_value(request, "slug"), *wrong;
-    struct peer *peer = instance->is_draining ? NULL : peer_new(instance);
+    struct peer *peer;
+    char stream[SLUG_MAX];
+    const char *wrong;
     int err;
 
+    if (!web_find_stream(request, stream))
+        return NULL;
+    peer = instance->is_draining ? NULL : peer_new(instance);
     if (!peer) {
         web_allow_origin(request, "");
         http_respond_problem(request, 503, "overloaded",
@@ -244,12 +293,8 @@ static struct peer *peer_for(struct egress_instance *instance, struct http_reque
     }
     peer->request = request;
     err = parse_offer(peer, &wrong);
-    if (err == 0 && strlen(slug) >= SLUG_MAX) {
-        err = -ERR_TOO_LONG;
-        wrong = "No stream has such a long name.";
-    }
     if (err == 0) {
-        snprintf(peer->slug, sizeof(peer->slug), "%s", slug);
+        memcpy(peer->slug, stream, sizeof(stream));
         return peer;
     }
     web_allow_origin(request, "");

@@ -8,6 +8,7 @@
 #include "agent-proto/message.h"
 #include "agent-proto/tracks.h"
 #include "base/log.h"
+#include "media/profile.h"
 #include "media/stream.h"
 #include "net/log_limit.h"
 #include "server/tunnel/internal.h"
@@ -22,7 +23,7 @@ struct ingest {
     struct tunnel *tunnel; /* borrowed */
     struct list link;
     struct loop_task gone;
-    char camera_id[STORE_ID], agent_id[STORE_ID], slug[SLUG_MAX];
+    char source_id[STORE_ID], agent_id[STORE_ID], stream_name[SLUG_MAX];
     int64_t tracks_allowance_us; /* the time by which the tracks so far were due */
     int64_t stored_us;           /* when tracks were last written down */
     uint64_t dropped;            /* at the agent, as it says */
@@ -49,7 +50,7 @@ static void end(struct ingest *ingest)
         stream_close(ingest->stream);
         ingest->stream = NULL;
         if (!tunnel->is_closing)
-            relay_lane_gone(tunnel->env.relay, ingest->camera_id);
+            relay_lane_gone(tunnel->env.relay, ingest->source_id);
         tunnel->counters.lanes--;
     } else {
         tunnel->unproved--;
@@ -111,6 +112,26 @@ static int accept_lane(struct ingest *ingest, int version)
     return answer(ingest, &message);
 }
 
+/* The camera that the source is of, and the stream's name: -ERR_NOT_FOUND also where the camera has
+ * no such profile. camera is scratch of the caller's. */
+static int camera_of_source(struct ingest *ingest, const char *source_id,
+                            struct store_camera *camera, char stream[SLUG_MAX])
+{
+    enum profile profile;
+    char id[STORE_ID];
+    size_t len;
+
+    profile = profile_of_source(source_id, &len);
+    if (len >= sizeof(id))
+        return -ERR_NOT_FOUND;
+    memcpy(id, source_id, len);
+    id[len] = '\0';
+    if (store_camera_find(ingest->tunnel->env.reader, id, camera) < 0 ||
+        (profile == PROFILE_SUB && !camera->sealed_sub.len))
+        return -ERR_NOT_FOUND;
+    return profile_stream(stream, SLUG_MAX, camera->slug, profile);
+}
+
 static bool agent_is_good(struct ingest *ingest)
 {
     struct store_agent agent;
@@ -128,7 +149,7 @@ static void close_surplus(struct ingest *ingest)
         struct ingest *other = ingest_of(link);
 
         link = link->prev;
-        if (!other->stream || strcmp(other->camera_id, ingest->camera_id) != 0)
+        if (!other->stream || strcmp(other->source_id, ingest->source_id) != 0)
             continue;
         if (++count >= LANES_PER_CAMERA)
             ingest_close(other);
@@ -143,11 +164,10 @@ static int find_camera(struct ingest *ingest, const Culvert__LaneHello *hello)
 
     if (!camera)
         return refuse(ingest, CULVERT__REFUSED__CODE__BUSY, "the server is out of memory");
-    err = store_camera_find(ingest->tunnel->env.reader, hello->camera_id, camera);
+    err = camera_of_source(ingest, hello->camera_id, camera, ingest->stream_name);
     if (err == 0) {
-        memcpy(ingest->camera_id, camera->id, sizeof(ingest->camera_id));
+        (void)!snprintf(ingest->source_id, sizeof(ingest->source_id), "%s", hello->camera_id);
         memcpy(ingest->agent_id, camera->agent_id, sizeof(ingest->agent_id));
-        memcpy(ingest->slug, camera->slug, sizeof(ingest->slug));
     }
     free(camera);
     if (err < 0 || strcmp(hello->agent_id, ingest->agent_id) != 0 || !agent_is_good(ingest))
@@ -171,12 +191,12 @@ static int on_hello(void *owner, const Culvert__LaneHello *hello)
     if (err < 0)
         return err;
     close_surplus(ingest);
-    if (stream_open(&ingest->stream, env->hub, ingest->slug) < 0)
+    if (stream_open(&ingest->stream, env->hub, ingest->stream_name) < 0)
         return refuse(ingest, CULVERT__REFUSED__CODE__BUSY, "the server is out of memory");
     ingest->tunnel->unproved--;
     ingest->tunnel->counters.lanes++;
-    relay_lane_here(env->relay, ingest->camera_id);
-    LOG(LOG_INFO, "camera", ingest->camera_id, "lane-open", KV_S("slug", ingest->slug));
+    relay_lane_here(env->relay, ingest->source_id);
+    LOG(LOG_INFO, "camera", ingest->source_id, "lane-open", KV_S("stream", ingest->stream_name));
     return accept_lane(ingest, version);
 }
 
@@ -189,13 +209,17 @@ static bool are_tracks_too_many(struct ingest *ingest, int64_t now_us)
     return ingest->tracks_allowance_us - now_us > TRACKS_BURST_US;
 }
 
+/* Those of the main stream: what is known of a camera that sleeps. */
 static void store_tracks(struct ingest *ingest, const struct tracks *tracks)
 {
     struct writer packed;
+    size_t len;
 
+    if (profile_of_source(ingest->source_id, &len) != PROFILE_MAIN)
+        return;
     writer_init(&packed, TRACKS_PACKED_MAX);
     if (tracks_pack(&packed, tracks) == 0)
-        store_camera_set_tracks(ingest->tunnel->env.store, ingest->camera_id, packed.bytes,
+        store_camera_set_tracks(ingest->tunnel->env.store, ingest->source_id, packed.bytes,
                                 packed.len);
     writer_fini(&packed);
 }
@@ -230,7 +254,7 @@ static void on_drops(void *owner, const Culvert__LaneDrops *drops)
     struct ingest *ingest = owner;
 
     if (drops->frames > ingest->dropped)
-        LOG(LOG_INFO, "camera", ingest->camera_id, "uplink-dropped",
+        LOG(LOG_INFO, "camera", ingest->source_id, "uplink-dropped",
             KV_I("frames", drops->frames - ingest->dropped), KV_I("queue_ms", drops->queue_ms));
     ingest->dropped = drops->frames;
 }
@@ -258,7 +282,7 @@ static ssize_t on_input(void *owner, struct conn *conn, const uint8_t *bytes, si
         used = lane_reader_input(&ingest->reader, bytes + preface, len - preface);
     if (used < 0 || ingest->reader.is_ended) {
         if (used < 0)
-            LOG_STRANGER(conn_peer(conn), LOG_WARN, "camera", ingest->camera_id, "lane-refused",
+            LOG_STRANGER(conn_peer(conn), LOG_WARN, "camera", ingest->source_id, "lane-refused",
                          KV_ERR((int)used),
                          KV_S("reason", ingest->reader.reason ? ingest->reader.reason : ""));
         conn_close_flushed(conn, FLUSH_US);
@@ -277,7 +301,7 @@ static void on_closed(void *owner, struct conn *conn, int err)
     struct ingest *ingest = owner;
 
     if (ingest->stream)
-        LOG(LOG_INFO, "camera", ingest->camera_id, "lane-closed", KV_ERR(err),
+        LOG(LOG_INFO, "camera", ingest->source_id, "lane-closed", KV_ERR(err),
             KV_I("frames", ingest->reader.frames));
     else
         LOG_STRANGER(conn_peer(conn), LOG_INFO, "camera", NULL, "lane-lost", KV_ERR(err));
@@ -318,18 +342,18 @@ void ingest_open(struct tunnel *tunnel, struct conn *conn)
 void ingest_review(struct ingest *ingest)
 {
     struct store_camera *camera;
+    char stream[SLUG_MAX];
     bool is_good;
 
     if (!ingest->stream)
         return;
     camera = malloc(sizeof(*camera));
-    is_good = camera &&
-              store_camera_find(ingest->tunnel->env.reader, ingest->camera_id, camera) == 0 &&
+    is_good = camera && camera_of_source(ingest, ingest->source_id, camera, stream) == 0 &&
               strcmp(camera->agent_id, ingest->agent_id) == 0 &&
-              strcmp(camera->slug, ingest->slug) == 0 && agent_is_good(ingest);
+              strcmp(stream, ingest->stream_name) == 0 && agent_is_good(ingest);
     free(camera);
     if (is_good)
         return;
-    LOG(LOG_INFO, "camera", ingest->camera_id, "lane-withdrawn");
+    LOG(LOG_INFO, "camera", ingest->source_id, "lane-withdrawn");
     ingest_close(ingest);
 }

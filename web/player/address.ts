@@ -3,6 +3,7 @@
 export interface Address {
   server: string; // origin and nothing more: "https://relay.example.org"
   slug: string;
+  profile: string; // "sub" for the camera's smaller stream, else ""
   token: string; // "" without one
   embedder: string; // origin of the page around our frame; "" when there is none
 }
@@ -30,6 +31,7 @@ export function addressOf(src: string, token: string | null): Address | null {
   return {
     server: url.origin,
     slug: decodeURIComponent(path[1]),
+    profile: url.searchParams.get("profile") ?? "",
     token: token || tokenOf(url.hash),
     embedder: "",
   };
@@ -63,5 +65,6 @@ export function credentials(address: Address): Record<string, string> {
 }
 
 export function urlOf(address: Address, path: string): string {
-  return address.server + path.replace("SLUG", encodeURIComponent(address.slug));
+  const query = address.profile ? "?profile=" + encodeURIComponent(address.profile) : "";
+  return address.server + path.replace("SLUG", encodeURIComponent(address.slug)) + query;
 }

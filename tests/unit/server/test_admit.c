@@ -158,7 +158,7 @@ static const struct egress *protocol(const char *name)
 }
 
 /* Asks with the token of that id; "" shows none. */
-static void ask(struct viewer *viewer, const char *token_id, bool may_be_early)
+static void ask_as(struct viewer *viewer, const char *token_id, const char *slug, bool may_be_early)
 {
     char token[AUTH_TOKEN_TEXT] = "";
 
@@ -166,13 +166,23 @@ static void ask(struct viewer *viewer, const char *token_id, bool may_be_early)
     if (*token_id)
         auth_token_text(scene.server.auth, token_id, token);
     viewer->admission = (struct admission){.egress = protocol("rtsp"),
-                                           .slug = "front-door",
+                                           .slug = slug,
                                            .token = token,
                                            .may_be_early = may_be_early,
                                            .on_verdict = on_verdict,
                                            .on_revoked = on_revoked};
     assert_int_equal(addr_parse(&viewer->admission.peer, "198.51.100.7:4000"), 0);
     admit(&scene.worker.env, &viewer->admission);
+}
+
+static void ask(struct viewer *viewer, const char *token_id, bool may_be_early)
+{
+    ask_as(viewer, token_id, "front-door", may_be_early);
+}
+
+static void ask_for(struct viewer *viewer, const char *token_id, const char *slug)
+{
+    ask_as(viewer, token_id, slug, false);
 }
 
 static void leave(struct viewer *viewer)
@@ -388,6 +398,22 @@ static void nobody_is_early_for_a_camera_that_failed_last(void **state)
     leave(&viewer);
 }
 
+static void a_sub_stream_that_is_not_there_is_named(void **state)
+{
+    struct store_token token = token_of(id);
+    struct viewer viewer;
+
+    (void)state;
+    put_token(&token);
+    go_live();
+    ask_for(&viewer, id, "front-door/sub");
+    assert_int_equal(viewer.verdict_count, 1);
+    assert_int_equal(viewer.verdict, VERDICT_ABSENT);
+    assert_string_equal(viewer.rule, "profile");
+    ask_for(&viewer, id, "back-door/sub"); /* who may not see a camera learns nothing of it */
+    assert_int_not_equal(viewer.verdict, VERDICT_ABSENT);
+}
+
 static void a_viewer_that_goes_while_it_waits_is_forgotten(void **state)
 {
     struct store_token token = token_of(id);
@@ -582,6 +608,7 @@ int main(void)
         TEST(an_early_viewer_is_let_in_by_what_a_working_camera_sent_before),
         TEST(an_early_viewer_goes_when_the_camera_does_not_come),
         TEST(nobody_is_early_for_a_camera_that_failed_last),
+        TEST(a_sub_stream_that_is_not_there_is_named),
         TEST(a_viewer_that_goes_while_it_waits_is_forgotten),
         TEST(bad_tokens_are_told_from_good_ones_for_something_else),
         TEST(a_token_for_one_viewer_is_free_again_when_it_leaves),

@@ -370,6 +370,32 @@ static void a_camera_that_is_removed_is_stopped_and_its_agent_told(void **state)
     assert_int_equal(agent.starts, 1);
 }
 
+static void a_sub_stream_is_a_source_of_its_own(void **state)
+{
+    struct store_camera camera = {.id = "c", .agent_id = "a", .slug = "door", .is_always_on = true};
+    struct agent agent = agent_of("a", 1);
+    char slug[SLUG_MAX];
+
+    (void)state;
+    camera.sealed_sub.len = 1;
+    relay_camera_put(scene.relay, &camera);
+    come(&agent);
+    assert_int_equal(agent.starts, 1); /* always on is the main stream */
+    assert_string_equal(agent.camera_id, "c");
+    relay_view_users(scene.relay, 0, "door/sub", true);
+    turn();
+    assert_int_equal(agent.starts, 2);
+    assert_string_equal(agent.camera_id, "c_sub");
+    assert_int_equal(relay_check_ticket(scene.relay, "c_sub", agent.ticket), 0);
+    assert_int_equal(relay_check_ticket(scene.relay, "c", agent.ticket), -ERR_DENIED);
+    assert_int_equal(relay_cameras_in(scene.relay, CAMERA_STARTING), 1); /* one camera */
+    camera.sealed_sub.len = 0;
+    relay_camera_put(scene.relay, &camera);
+    assert_int_equal(agent.stops, 1);
+    assert_false(relay_camera_slug(scene.relay, "c_sub", slug));
+    assert_true(relay_camera_slug(scene.relay, "c", slug));
+}
+
 static void a_camera_that_changes_agents_follows_the_new_one(void **state)
 {
     struct agent a = agent_of("a", 1), b = agent_of("b", 1);
@@ -426,6 +452,7 @@ int main(void)
         TEST(what_was_said_already_is_no_news_and_long_texts_are_cut),
         TEST(a_ticket_is_good_for_its_camera_and_its_minute),
         TEST(a_camera_that_is_removed_is_stopped_and_its_agent_told),
+        TEST(a_sub_stream_is_a_source_of_its_own),
         TEST(a_camera_that_changes_agents_follows_the_new_one),
         TEST(cameras_are_counted_by_state),
     };

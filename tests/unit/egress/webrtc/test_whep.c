@@ -97,7 +97,9 @@ static void what_is_no_offer_is_refused_before_anybody_is_asked(void **state)
     rig_ask("POST /whep/door", SDP, "");
     assert_problem(400, "offer");
     rig_ask(slug, SDP, rig.offer.text);
-    assert_problem(400, "offer");
+    assert_problem(404, "slug");
+    rig_ask("POST /whep/door?profile=third", SDP, rig.offer.text);
+    assert_problem(404, "profile");
     rig_ask("POST /whep/door", SDP, large);
     assert_int_equal(rig.answered.status, 413);
     assert_int_equal(rig.admit_count, 0);
@@ -111,9 +113,10 @@ static void a_verdict_has_its_status(void **state)
         unsigned status;
         bool has_retry;
     } rows[] = {
-        {VERDICT_NO_CREDENTIAL, 401, false}, {VERDICT_BAD_CREDENTIAL, 401, false},
-        {VERDICT_DENIED, 403, false},        {VERDICT_TOO_MANY, 429, true},
-        {VERDICT_AWAY, 503, true},           {VERDICT_OVERLOADED, 503, true},
+        {VERDICT_ABSENT, 404, false},         {VERDICT_NO_CREDENTIAL, 401, false},
+        {VERDICT_BAD_CREDENTIAL, 401, false}, {VERDICT_DENIED, 403, false},
+        {VERDICT_TOO_MANY, 429, true},        {VERDICT_AWAY, 503, true},
+        {VERDICT_OVERLOADED, 503, true},
     };
 
     (void)state;

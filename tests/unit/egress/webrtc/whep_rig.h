@@ -102,6 +102,14 @@ static void rig_leave(struct egress_env *env, struct admission *admission)
     rig.leave_count++;
 }
 
+/* No camera here has a sub stream. */
+static struct view *rig_view(struct egress_env *env, const char *slug)
+{
+    (void)env;
+    (void)slug;
+    return NULL;
+}
+
 static inline void rig_start(void)
 {
     static char port[] = "--webrtc-port=0", stun[] = "--webrtc-stun=stun:stun.example";
@@ -119,7 +127,8 @@ static inline void rig_start(void)
                                   .public_host = "127.0.0.1",
                                   .node_id = "n1",
                                   .admit = rig_admit,
-                                  .leave = rig_leave};
+                                  .leave = rig_leave,
+                                  .view = rig_view};
     assert_int_equal(egress_webrtc.start(&rig.instance, &rig.env), 0);
     assert_int_equal(http_server_new(&rig.server, rig.loop, rig.router, NULL, NULL), 0);
 }
