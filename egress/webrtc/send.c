@@ -11,7 +11,9 @@
 #include "media/format/rtp_packager.h"
 
 enum {
-    TCP_BACKLOG_BYTES = 256 * 1024,
+    TCP_LAG_US = 500 * 1000, /* as the kernel and the connection's other end hold some, too */
+    TCP_BACKLOG_BYTES = 8 * 1024,
+    TCP_PACKETS = 12,
     LAG_US = 700 * 1000,            /* who is further behind goes on at a key frame, */
     SKIP_US = 250 * 1000,           /* and who is so far behind when one is there already */
     KEY_WISH_US = 500 * 1000,       /* one answer to a wish for a key frame in so long, */
@@ -124,19 +126,26 @@ static void send_audio(struct peer *peer, struct sender *sender, struct packet *
 /* ---- pacing -----------------------------------------------------------------------------------
  */
 
-static bool is_stuffed(const struct peer *peer)
+/* How many packets may go together: over TCP few, none while the kernel doesn't take them. What is
+ * written there can't be taken back, and on a thin path it stands before all that comes later. */
+static unsigned room_packets(struct peer *peer)
 {
     const struct ice_route *to = ice_selected(&peer->ice, loop_now_us(peer->instance->env->loop));
 
-    return to && to->tcp && tcp_backlog(to->tcp) > TCP_BACKLOG_BYTES;
+    if (!to || !to->tcp)
+        return BATCH_PACKETS;
+    if (tcp_backlog(to->tcp) + peer->instance->batch.used > TCP_BACKLOG_BYTES)
+        outgoing_flush(peer);
+    return tcp_backlog(to->tcp) > TCP_BACKLOG_BYTES ? 0 : TCP_PACKETS;
 }
 
-static unsigned run_within_allowance(const struct peer *peer, unsigned left)
+static unsigned run_within_allowance(struct peer *peer, unsigned left)
 {
     int64_t packets = peer->allowance_bytes / RTP_SEND_MAX_BYTES;
+    unsigned room = room_packets(peer);
 
-    if (left > BATCH_PACKETS)
-        left = BATCH_PACKETS;
+    if (left > room)
+        left = room;
     return packets < (int64_t)left ? (packets > 0 ? (unsigned)packets : 0) : left;
 }
 
@@ -161,7 +170,7 @@ static bool send_pending(struct peer *peer)
     while (peer->pending_span < packet->span_count) {
         run.first = peer->pending_span;
         run.count = run_within_allowance(peer, packet->span_count - run.first);
-        if (!run.count || is_stuffed(peer))
+        if (!run.count)
             return false;
         send_run(peer, &run);
         peer->pending_span += run.count;
@@ -183,6 +192,13 @@ static int64_t pending_age_us(const struct peer *peer)
     return newest ? newest->dts_us - peer->pending->dts_us : 0;
 }
 
+static int64_t lag_us(const struct peer *peer)
+{
+    const struct ice_route *to = ice_selected(&peer->ice, loop_now_us(peer->instance->env->loop));
+
+    return to && to->tcp ? TCP_LAG_US : LAG_US;
+}
+
 /* A viewer whose path is too thin loses the ends of groups of pictures, whole pictures only, and no
  * key frame but for a newer one: one that doesn't fit in LAG_US is better late than never. */
 static void skip_if_late(struct peer *peer)
@@ -195,7 +211,7 @@ static void skip_if_late(struct peer *peer)
     key = feed_newest_key(peer->cursor.feed);
     has_newer = key > peer->pending_seq && key < feed_end(peer->cursor.feed);
     if ((!has_newer && peer->pending->is_key) ||
-        pending_age_us(peer) < (has_newer ? SKIP_US : LAG_US))
+        pending_age_us(peer) < (has_newer ? SKIP_US : lag_us(peer)))
         return;
     peer->next_key = has_newer ? key : peer->pending_seq + 1;
     drop_pending(peer);

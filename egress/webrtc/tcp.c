@@ -11,7 +11,12 @@
 #include "egress/webrtc/tcp.h"
 #include "net/conn.h"
 
-enum { STRANGERS_MAX = 1000, STRANGER_US = 10 * 1000000, BACKLOG_BYTES = 2 * 1024 * 1024 };
+enum {
+    STRANGERS_MAX = 1000,
+    STRANGER_US = 10 * 1000000,
+    BACKLOG_BYTES = 2 * 1024 * 1024,
+    UNSENT_BYTES = 8 * 1024
+};
 
 struct tcp_link {
     struct conn *conn; /* owned */
@@ -34,7 +39,7 @@ struct handover {
 static const struct conn_limits tcp_limits = {
     .input_bytes = 2 * (FRAMING_PACKET_MAX + FRAMING_BYTES),
     .backlog_bytes = BACKLOG_BYTES,
-    .low_water_bytes = 64 * 1024,
+    .low_water_bytes = 4 * 1024,
     .handshake_us = 10 * 1000000,
     .first_byte_us = 5 * 1000000,
 };
@@ -215,7 +220,7 @@ void tcp_set_peer(struct tcp_link *link, struct peer *peer)
     link->peer = peer;
     link->instance->stranger_count--;
     conn_set_deadline(link->conn, 0);
-    conn_set_low_latency(link->conn, 64 * 1024);
+    conn_set_low_latency(link->conn, UNSENT_BYTES);
 }
 
 void tcp_send(struct tcp_link *link, const void *bytes, size_t len)

@@ -5,6 +5,7 @@
 A viewer comes through it when it takes the candidate's port plus network.offset for the server's.
 Each address of a viewer's gets a socket of its own, as by a NAT. What is random follows a seed.
 """
+import contextlib
 import heapq
 import itertools
 import random
@@ -29,6 +30,95 @@ def kind_of(packet):
     return "rtp", int.from_bytes(packet[8:12], "big")
 
 
+class Arrivals:
+    """The RTP packets that reached viewers: [(time, SSRC, RTP time, whether a picture ends there)]."""
+
+    def __init__(self):
+        self.seen = []
+
+    def note(self, now, packet):
+        if kind_of(packet)[0] == "rtp":
+            self.seen.append((now, int.from_bytes(packet[8:12], "big"),
+                              int.from_bytes(packet[4:8], "big"), packet[1] >= 128))
+
+    def pictures(self):
+        """[(when one was there, how many seconds later than the most punctual)], of the SSRC with
+        most packets."""
+        counts = {}
+        for _now, ssrc, _time, _is_end in self.seen:
+            counts[ssrc] = counts.get(ssrc, 0) + 1
+        video = max(counts, key=counts.get)
+        ends = [(now, rtp_time) for now, ssrc, rtp_time, is_end in self.seen
+                if ssrc == video and is_end]
+        first = ends[0][1]
+        trips = [(now, now - ((at - first + 2**31) % 2**32 - 2**31) / 90000) for now, at in ends]
+        least = min(trip for _now, trip in trips)
+        return [(now, trip - least) for now, trip in trips]
+
+
+class ThinTcp:
+    """TCP through a line of limited rate (bits a second down, may be changed while it runs) that
+    itself keeps little. Ports are as with Impairment."""
+
+    def __init__(self, ports, rate):
+        self.rate, self.arrivals, self.is_over = rate, Arrivals(), False
+        start = rigs.free_port(ports[0] + 3000, ports, len(ports))
+        self.offset = start - ports[0]
+        self.open = []
+        for port in ports:
+            listener = socket.create_server((HOST, port + self.offset))
+            self.open.append(listener)
+            self.run(self.accept, listener, port)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_unused):
+        self.is_over = True
+        for made in self.open:
+            made.close()
+
+    @staticmethod
+    def run(what, *words):
+        threading.Thread(target=what, args=words, daemon=True).start()
+
+    def accept(self, listener, port):
+        while not self.is_over:
+            try:
+                viewer = listener.accept()[0]
+            except OSError:
+                return
+            server = socket.socket()
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+            server.connect((HOST, port))
+            self.open += [viewer, server]
+            self.run(self.pass_up, viewer, server)
+            self.run(self.pass_down, server, viewer)
+
+    @staticmethod
+    def pass_up(viewer, server):
+        with contextlib.suppress(OSError):
+            while some := viewer.recv(4096):
+                server.sendall(some)
+
+    def pass_down(self, server, viewer):
+        waiting, free_at = b"", time.monotonic()
+        with contextlib.suppress(OSError):
+            while some := server.recv(1500):
+                free_at = max(free_at, time.monotonic()) + len(some) * 8 / self.rate
+                time.sleep(max(0, free_at - time.monotonic()))
+                viewer.sendall(some)
+                waiting = self.note_all(waiting + some)
+
+    def note_all(self, waiting):
+        """What is left of it after whole packets (RFC 4571)."""
+        while len(waiting) >= 2 and len(waiting) >= 2 + int.from_bytes(waiting[:2], "big"):
+            end = 2 + int.from_bytes(waiting[:2], "big")
+            self.arrivals.note(time.monotonic(), waiting[2:end])
+            waiting = waiting[end:]
+        return waiting
+
+
 class Impairment:
     """loss is a probability each way, delay and jitter seconds each way, rate (may be changed while
     it runs; None: no limit) bits a second down, with a queue of queue seconds."""
@@ -46,6 +136,7 @@ class Impairment:
         self.selector = selectors.DefaultSelector()
         self.viewers = {}  # {(listener, address): the socket towards the server}
         self.waiting, self.order = [], itertools.count()
+        self.arrivals = Arrivals()
         self.line_free_at = 0.0
         for port in ports:
             listener = self.open()
@@ -126,6 +217,8 @@ class Impairment:
         now = time.monotonic()
         while self.waiting and self.waiting[0][0] <= now:
             _at, _order, packet, to, address = heapq.heappop(self.waiting)
+            if address:
+                self.arrivals.note(now, packet)
             try:
                 to.sendto(packet, address) if address else to.send(packet)
             except OSError:

@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """Plays a WHEP address's video with GStreamer's webrtcbin and prints what it decoded as JSON.
 
-    gst_loss.py URL SECONDS [--port-offset N] [--twcc]
+    gst_loss.py URL SECONDS [--port-offset N] [--twcc] [--tcp]
 
 gaps and late_ms as in through.py; torn counts pictures with something missing; buffer is what the
 jitter buffer says. --twcc: tells when each packet came (transport-wide feedback), as browsers do.
+--tcp: by ICE over TCP.
 """
 import json
+import os
 import time
 
 import gi
@@ -27,7 +29,9 @@ LATENCY_MS = 250
 
 class Viewer:
     def __init__(self, words):
-        self.words, self.session = words, through.Session(words.url, words.port_offset)
+        way = "tcp" if words.tcp else "udp"
+        self.words = words
+        self.session = through.Session(words.url, words.port_offset, way)
         self.seen = {"torn": 0, "buffer": {}}
         self.frames = through.Frames()
         self.loop = GLib.MainLoop()
@@ -35,6 +39,9 @@ class Viewer:
         self.peer = Gst.ElementFactory.make("webrtcbin")
         self.peer.set_property("bundle-policy", "max-bundle")
         self.peer.set_property("latency", LATENCY_MS)
+        if words.tcp:
+            self.agent = self.peer.get_property("ice-agent")
+            self.agent.set_property("ice-udp", False)
         self.pipeline.connect("deep-element-added", self.on_element)
         self.pipeline.add(self.peer)
         self.peer.connect("on-negotiation-needed", self.on_wanted)
@@ -122,4 +129,5 @@ class Viewer:
 
 
 Gst.init(None)
-print(json.dumps(Viewer(through.words("--twcc")).play()))
+print(json.dumps(Viewer(through.words("--twcc", "--tcp")).play()), flush=True)
+os._exit(0)  # the introspection of ice-agent counts its references wrongly: an orderly end would crash

@@ -19,12 +19,12 @@ def words(*flags):
     return parser.parse_args()
 
 
-def rewrite(answer, offset):
-    """The answer with only candidates of UDP over IPv4, their ports moved by so many."""
+def rewrite(answer, offset, way):
+    """The answer with only candidates over IPv4 of that way, their ports moved by so many."""
     lines = []
     for line in answer.splitlines():
         found = re.match(r"(a=candidate:\S+ \d+ (\S+) \d+ (\S+)) (\d+)(.*)", line)
-        if found and (found.group(2).lower() != "udp" or ":" in found.group(3)):
+        if found and (found.group(2).lower() != way or ":" in found.group(3)):
             continue
         if found:
             line = f"{found.group(1)} {int(found.group(4)) + offset}{found.group(5)}"
@@ -35,11 +35,12 @@ def rewrite(answer, offset):
 class Session:
     """One WHEP session; the URL has the token in its query."""
 
-    def __init__(self, url, offset):
+    def __init__(self, url, offset, way="udp"):
         parts = urllib.parse.urlsplit(url)
         token = urllib.parse.parse_qs(parts.query)["token"][0]
         self.headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/sdp"}
-        self.url, self.offset, self.location = parts._replace(query="").geturl(), offset, None
+        self.url, self.offset, self.way = parts._replace(query="").geturl(), offset, way
+        self.location = None
 
     def ask(self, url, method, text=None):
         request = urllib.request.Request(url, text and text.encode(), self.headers, method=method)
@@ -49,7 +50,7 @@ class Session:
         """The answer, with its candidates rewritten."""
         with self.ask(self.url, "POST", offer) as response:
             self.location = urllib.parse.urljoin(self.url, response.headers["Location"])
-            return rewrite(response.read().decode(), self.offset)
+            return rewrite(response.read().decode(), self.offset, self.way)
 
     def close(self):
         if self.location:

@@ -135,6 +135,8 @@ void peer_send_batch(struct peer *peer)
     for (unsigned i = 0; i < batch->count; i++)
         rig_note(batch->bytes + batch->packet[i].offset, batch->packet[i].len);
     rig.call_count += batch->count > 0;
+    if (rig.route.tcp)
+        rig.backlog += batch->used;
 }
 
 /* ---- the camera -------------------------------------------------------------------------------

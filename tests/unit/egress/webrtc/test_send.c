@@ -277,12 +277,12 @@ static void a_full_connection_is_left_alone_until_it_has_drained(void **state)
 {
     (void)state;
     rig.route.tcp = &rig;
-    rig.backlog = 256 * 1024 + 1;
+    rig.backlog = 8 * 1024 + 1;
     rig_picture(0, 2, true);
     rig_start();
     rig_wait(50 * MS);
     assert_int_equal(rig.sent_count, 0);
-    rig.backlog = 256 * 1024;
+    rig.backlog = 8 * 1024;
     send_resume(&rig.peer);
     assert_int_equal(rig.sent_count, 2);
 }
@@ -378,6 +378,29 @@ static void a_group_that_is_too_late_is_left_for_the_next(void **state)
     assert_int_equal(rig.sent_count, skipped);
     rig_picture(101, 1, true);
     assert_int_equal(rig_last()->frame, 101);
+    assert_in_order(VIDEO_SSRC);
+}
+
+/* 2.4 Mbit/s, of which TCP takes one: no feedback says so. */
+static void little_waits_in_a_thin_connection(void **state)
+{
+    enum { FRAMES = 10 * GROUP, TAKEN = 1000 * 1000 / 8 / 25 };
+
+    (void)state;
+    rig.route.tcp = &rig;
+    rig.peer.estimate.has_feedback = true;
+    rig.peer.estimate.bps = 10 * 1000 * 1000;
+    rig_picture(0, 10, true);
+    rig_start();
+    for (unsigned frame = 1; frame < FRAMES; frame++) {
+        rig_wait(FRAME_US);
+        rig.backlog -= rig.backlog < TAKEN ? rig.backlog : TAKEN;
+        rig_picture(frame, 10, frame % GROUP == 0);
+        assert_true(rig.backlog < 32 * 1024);
+        assert_true(!rig.peer.pending || frame - rig.peer.pending_seq < 25);
+    }
+    assert_true(rig.peer.numbers.skipped_groups >= 8);
+    assert_gaps_end_at_key_frames(FRAMES, 10);
     assert_in_order(VIDEO_SSRC);
 }
 
@@ -497,6 +520,7 @@ int main(void)
         TEST(a_thin_path_loses_whole_ends_of_groups),
         TEST(a_viewer_is_never_more_than_a_second_behind),
         TEST(a_group_that_is_too_late_is_left_for_the_next),
+        TEST(little_waits_in_a_thin_connection),
         TEST(what_has_begun_is_finished),
         TEST(a_late_key_frame_gives_way_to_a_newer_one_only),
         TEST(sound_goes_on_while_pictures_wait_for_a_key_frame),
