@@ -74,7 +74,6 @@ static void run_connect(struct session *session, const struct command *command)
     }
     wire_write_number(&out, RTMP_WINDOW_SIZE, WINDOW_BYTES);
     wire_write_bandwidth(&out, WINDOW_BYTES);
-    wire_write_number(&out, RTMP_SET_CHUNK_SIZE, RTMP_CHUNK_BYTES);
     wire_write_connected(&out, command, &session->connect);
     rtmp_session_set_state(session, SESSION_CONNECTED);
     rtmp_session_send(session, &out);

@@ -140,11 +140,17 @@ static size_t read_hello(struct session *session, const uint8_t *bytes, size_t l
     return RTMP_HELLO;
 }
 
+/* The chunk size comes before all else: refusals are longer than what peers expect until then. */
 static size_t read_c2(struct session *session, size_t len)
 {
+    struct writer out;
+
     if (len < RTMP_HANDSHAKE)
         return 0;
     rtmp_session_set_state(session, SESSION_OPEN);
+    writer_init(&out, ANSWER_MAX_BYTES);
+    wire_write_number(&out, RTMP_SET_CHUNK_SIZE, RTMP_CHUNK_BYTES);
+    rtmp_session_send(session, &out);
     return RTMP_HANDSHAKE;
 }
 

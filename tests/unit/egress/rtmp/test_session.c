@@ -99,6 +99,24 @@ static void a_name_that_is_none_is_refused(void **state)
     }
 }
 
+/* What is refused before connect is in chunks that the peer knows the size of. */
+static void the_chunk_size_is_the_first_thing_said(void **state)
+{
+    static const uint8_t zeros[RTMP_HANDSHAKE],
+        said[] = {2, 0, 0, 0, 0, 0, 4, RTMP_SET_CHUNK_SIZE, 0, 0, 0, 0, 0, 1, 0, 0};
+    struct conn *conn = rig_viewer();
+
+    (void)state;
+    fake_input(conn, "\3", 1);
+    fake_input(conn, zeros, sizeof(zeros));
+    fake_input(conn, zeros, sizeof(zeros));
+    assert_int_equal(conn->out.len, RTMP_ANSWER + sizeof(said));
+    assert_memory_equal(conn->out.bytes + RTMP_ANSWER, said, sizeof(said));
+    fake_peer_closes(conn);
+    loop_drain(rig.loop);
+    fake_conn_free(conn);
+}
+
 static void an_app_that_is_too_long_is_refused(void **state)
 {
     struct conn *conn = rig_viewer();
@@ -523,6 +541,7 @@ int main(void)
         TEST(a_viewer_is_connected_and_plays),
         TEST(a_token_is_found_wherever_players_put_it),
         TEST(a_name_that_is_none_is_refused),
+        TEST(the_chunk_size_is_the_first_thing_said),
         TEST(an_app_that_is_too_long_is_refused),
         TEST(each_verdict_has_its_words),
         TEST(an_admission_may_take_its_time),
